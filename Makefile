@@ -1,0 +1,74 @@
+# Growth Rings. Every command sets up what it needs by itself: a .venv from requirements.lock.
+# `make` alone lists the commands.
+
+DATASET ?= sample
+WEEK    ?= latest
+ROOT    ?=
+ARGS    ?=
+
+# The first of these that is new enough; `make report PYTHON=/path/to/python3` names another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+VENV := .venv
+RUN  := $(VENV)/bin/python
+# What the environment was made for: this place, these versions. The last thing that the set-up writes.
+WANTED := { pwd; cat requirements.lock pyproject.toml; }
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup report plan test test-hard lab bench tidy clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+report: setup ## Build the weekly report: DATASET=sample WEEK=2026-W10 ROOT=folder-of-the-files ARGS="-p name=value"
+	@$(RUN) -m helpers report $(DATASET) --week $(WEEK) $(if $(ROOT),--root "$(ROOT)") $(ARGS)
+
+plan: setup ## Say what `make report` would run, and why
+	@$(RUN) -m helpers plan $(DATASET) --week $(WEEK) $(if $(ROOT),--root "$(ROOT)") $(ARGS)
+
+test: setup ## Check everything that needs no root, Spark or browser (under 8 minutes)
+	@$(RUN) -m ruff check .
+	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not hard" $(ARGS)
+
+test-hard: setup ## Check what needs root, Spark or a browser
+	@$(RUN) -m pytest -m hard $(ARGS)
+
+lab: setup ## Open JupyterLab on the notebooks
+	@$(RUN) -m helpers lab
+
+bench: setup ## Measure a whole run against papermill commands in a row
+	@$(RUN) benchmarks/walk.py
+
+tidy: setup ## Strip the notebooks and mend what ruff can mend
+	@$(RUN) -m helpers tidy
+	@$(RUN) -m ruff check --quiet --fix .
+
+clean: ## Remove the environment and everything that was built; sources and reports stay
+	rm -rf $(VENV) .ruff_cache data/*/built
+
+setup: # Make or mend the environment; when it is as wanted, this costs milliseconds
+	@$(WANTED) | cmp -s - $(VENV)/made-for && test -x $(RUN) || $(MAKE) --no-print-directory -s .venv-again
+
+.PHONY: .venv-again
+.venv-again:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make report PYTHON=/path/to/python3" >&2; exit 4; }
+	@echo "Setting up $(VENV) with $(PYTHON) ..." >&2
+	@$(RUN) -m pip --version >/dev/null 2>&1 && $(RUN) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  rm -rf $(VENV) && "$(PYTHON)" -m venv $(VENV); } || { rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 4; }
+	@awk '/^uv==/ { p = 1 } p { print } p && !/\\$$/ { exit }' requirements.lock | grep -v '#' > $(VENV)/uv.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.txt
+	@how=; test -f $(VENV)/made-for || how=--reinstall; rm -f $(VENV)/made-for; \
+	  index=$$($(RUN) -m pip config get global.index-url 2>/dev/null); \
+	  test -z "$$index" || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; \
+	  $(VENV)/bin/uv pip sync --quiet $$how --python $(RUN) --require-hashes requirements.lock \
+	  || { echo "uv cannot install here; pip takes a minute or two ..." >&2; $(RUN) -m pip install --quiet \
+	       --disable-pip-version-check --force-reinstall --require-hashes -r requirements.lock; }
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation -e . \
+	  || $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(WANTED) > $(VENV)/made-for.part && mv $(VENV)/made-for.part $(VENV)/made-for

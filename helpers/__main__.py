@@ -1,0 +1,142 @@
+"""The command line: `python -m helpers report`, and what belongs to it. Thin; the work is in helpers.runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand
+
+from helpers.errors import GrowthRingsError
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Growth Rings: weekly reports on a community or a shop, from its raw event log.",
+)  # fmt: skip
+
+
+class _WithParameters(TyperCommand):
+    """A command whose help ends with the parameters of all notebooks, read when the help is asked for."""
+
+    def format_help(self, ctx, formatter) -> None:
+        super().format_help(ctx, formatter)
+        from helpers import paths
+        from helpers.runs import notebooks, parameters
+
+        known = parameters.collect(notebooks.read_all(paths.NOTEBOOKS))
+        rows = [
+            (f"{name}={parameters.shown(found.default)}", f"{found.help} ({found.kind}; {', '.join(found.notebooks)})")
+            for name, found in known.items()
+            if name not in parameters.RESERVED
+        ]
+        if rows:
+            with formatter.section("Parameters of the notebooks, with their defaults (-p name=value)"):
+                formatter.write_dl(rows)
+
+
+Dataset = Annotated[str, typer.Argument(help="A name under data/, or a folder with a dataset.toml.")]
+Week = Annotated[str, typer.Option(help="An ISO week such as 2026-W10, or latest.")]
+Root = Annotated[str | None, typer.Option(help="Where the source files lie, if not in data/<name>/raw.")]
+Given = Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A notebook's parameter; repeatable.")]
+Only = Annotated[str | None, typer.Option(metavar="NOTEBOOK", help="One notebook and what it needs; nothing is published.")]
+Force = Annotated[bool, typer.Option("--force", help="Run every step again, whether or not it changed.")]
+
+
+def _request(dataset: str, week: str, root: str | None, given: list[str] | None, only: str | None, force: bool):
+    from helpers.runs.pipeline import Request
+
+    return Request(dataset=dataset, week=week, root=root, given=tuple(given or ()), only=only, force=force)
+
+
+@app.command(cls=_WithParameters)
+def report(
+    dataset: Dataset = "sample",
+    week: Week = "latest",
+    root: Root = None,
+    given: Given = None,
+    only: Only = None,
+    force: Force = False,
+) -> None:
+    """Build the weekly report of a dataset; steps whose key has not changed are reused."""
+    from helpers.runs import doctor, failures, pipeline, progress
+
+    doctor.check_versions()
+    with progress.lines() as say:
+        outcome = pipeline.report(_request(dataset, week, root, given, only, force), say)
+    print(failures.short(outcome.front))
+    print(outcome.sentence)
+
+
+@app.command(cls=_WithParameters)
+def plan(
+    dataset: Dataset = "sample",
+    week: Week = "latest",
+    root: Root = None,
+    given: Given = None,
+    only: Only = None,
+    force: Force = False,
+) -> None:
+    """Print the order of the steps, and why each would run, without running them."""
+    from helpers.runs import pipeline
+
+    made = pipeline.plan(_request(dataset, week, root, given, only, force))
+    print(pipeline.title(made.inputs.run))
+    for step in made.steps:
+        decision = made.decisions[step.name]
+        after = f"  after {', '.join(sorted(step.after))}" if step.after else ""
+        print(f"  {step.name:<16} {decision.action:<6} {decision.why}{after}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is missing or unsuitable on this machine, with the remedy, one line each."""
+    from helpers.runs import doctor as checks
+
+    faults = checks.faults()
+    for fault in faults:
+        print(fault)
+    if faults:
+        raise typer.Exit(4)
+    print("Everything is as it should be.")
+
+
+@app.command()
+def tidy() -> None:
+    """Strip the notebooks of what is not committed: outputs (but those of check cells), counters, metadata."""
+    from helpers import paths
+    from helpers.runs import notebooks
+
+    for path in notebooks.tidy(paths.NOTEBOOKS):
+        print(f"tidied {path.name}")
+
+
+@app.command()
+def lab(port: Annotated[int, typer.Option(help="The port of JupyterLab.")] = 8888) -> None:
+    """Open JupyterLab on the notebooks."""
+    from helpers import paths
+
+    os.chdir(paths.PROJECT)
+    words = ["-m", "jupyterlab", f"--port={port}", f"--notebook-dir={paths.NOTEBOOKS}"]
+    os.execv(sys.executable, [sys.executable, *words])
+
+
+def main() -> None:
+    """Run the command; what a person can mend is said without a traceback, with its own exit code."""
+    try:
+        app(prog_name="python -m helpers")
+    except GrowthRingsError as fault:
+        print(f"\n{fault}", file=sys.stderr)
+        sys.exit(fault.exit_code)
+    except KeyboardInterrupt:
+        print("\nInterrupted. Finished steps are kept; the same command goes on from there.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    main()

@@ -1,0 +1,269 @@
+"""Cleaning: each row is kept, or set aside for one stated reason; none disappears.
+
+The order of judgement: a record of the wrong shape is quarantined; what `where` or a set-aside user leaves out is not
+selected; what cannot be read or lies outside the range of times is quarantined; an exact repetition of an earlier row is
+a duplicate; what lies at or after as_of waits; the rest is kept.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import ibis
+import pandas as pd
+
+from helpers import contracts
+from helpers.errors import InputError, RunFailed
+
+FIRST_DAY = "2000-01-01"
+TIME = {
+    "events": "ts", "users": "registered_at", "assignments": "assigned_at", "touches": "touched_at",
+    "feedback": "answered_at",
+}  # fmt: skip
+REQUIRED = {
+    "events": ("user_id", "event"),
+    "users": ("user_id",),
+    "assignments": ("user_id", "experiment", "variant"),
+    "touches": ("user_id", "campaign"),
+    "feedback": ("user_id", "question"),
+    "units": ("variant",),
+    "spend": ("channel",),
+}
+STATUSES = ("kept", "not_selected", "after_as_of", "duplicates", "quarantined")
+
+LEDGER = contracts.declare(
+    "ledger",
+    grain="one row per source file",
+    key=["table", "file"],
+    small=True,
+    columns={
+        "table": ("string", "", "part of dataset.toml that the file belongs to"),
+        "file": ("string", "", "file, relative to the folder of the sources"),
+        "rows_in": ("int64", "rows", "records after the header"),
+        "kept": ("int64", "rows", "rows that the numbers rest on"),
+        "not_selected": ("int64", "rows", "left out by `where`, or of a user who is set aside"),
+        "after_as_of": ("int64", "rows", "later than the week of the report"),
+        "duplicates": ("int64", "rows", "the same text in every column as an earlier row"),
+        "quarantined": ("int64", "rows", "cannot be used as they are"),
+    },
+)
+REASONS = contracts.declare(
+    "reasons",
+    grain="one row per source file and reason",
+    key=["table", "file", "status", "reason"],
+    small=True,
+    columns={
+        "table": ("string", "", "part of dataset.toml that the file belongs to"),
+        "file": ("string", "", "file, relative to the folder of the sources"),
+        "status": ("string", "", "where such rows are counted in the ledger"),
+        "reason": ("string", "", "why the row was set aside"),
+        "rows": ("int64", "rows", "rows set aside for this reason"),
+        "first_line": ("int64", "", "line of the first such row"),
+    },
+)
+COVERAGE = contracts.declare(
+    "coverage",
+    grain="one row per table and kind of event",
+    key=["table", "kind"],
+    small=True,
+    nullable=("first_day", "last_day"),
+    columns={
+        "table": ("string", "", "part of dataset.toml"),
+        "kind": ("string", "", "name of the event; for other tables the table itself"),
+        "rows": ("int64", "rows", "rows that `where` selects, up to the end of the week, duplicates left out"),
+        "set_aside": ("int64", "rows", "of these, quarantined or of a user who is set aside"),
+        "kept": ("int64", "rows", "of these, kept"),
+        "users": ("int64", "people", "distinct people among the kept"),
+        "first_day": ("date", "", "local day of the first kept row"),
+        "last_day": ("date", "", "local day of the last kept row"),
+    },
+)
+VOLUME = contracts.declare(
+    "volume",
+    grain="one row per local day",
+    key=["day"],
+    needs="events",
+    small=True,
+    columns={
+        "day": ("date", "", "local day"),
+        "events": ("int64", "rows", "kept events"),
+        "users": ("int64", "people", "distinct people with a kept event"),
+    },
+)
+
+
+def judge(rows: ibis.Table, kind: str, *, as_of: datetime | None, future_from: datetime | None) -> ibis.Table:
+    """Give every row its status and the reason for it.
+
+    Args:
+        rows: As `run.source(kind)` gives them.
+        as_of: Exclusive instant; rows at or after it wait. None for a dataset without times.
+        future_from: Instant from which on a time is taken for a mistake.
+
+    Returns:
+        The rows with `table` (the kind), `status` (one of STATUSES) and `reason` ("" where kept).
+    """
+    wrong = _wrong(rows, kind, future_from)
+    late = _late(rows, kind, as_of)
+    left_out = ~rows.selected | rows.excluded.notnull()
+    status = ibis.cases(
+        (rows.fault.notnull(), "quarantined"),
+        (left_out & rows.duplicate, "duplicates"),
+        (left_out, "not_selected"),
+        (wrong.notnull(), "quarantined"),
+        (rows.duplicate, "duplicates"),
+        (late, "after_as_of"),
+        else_="kept",
+    )
+    judged = rows.mutate(table=ibis.literal(kind), status=status)
+    reason = ibis.cases(
+        (judged.fault.notnull(), judged.fault),
+        (judged.status == "not_selected", ibis.coalesce(judged.excluded, ibis.literal("where"))),
+        (judged.status == "quarantined", wrong),
+        (judged.status == "duplicates", "exact_duplicate"),
+        (judged.status == "after_as_of", "after_as_of"),
+        else_="",
+    )
+    judged = judged.mutate(reason=reason)
+    return _first_of_each(judged) if kind == "users" else judged
+
+
+def _wrong(rows: ibis.Table, kind: str, future_from: datetime | None) -> ibis.Value:
+    """The name of what is wrong with a row, null when nothing is."""
+    bad = ibis.coalesce(rows.bad, "").split(",")
+    found = [(ibis.coalesce(rows[column], "") == "", f"blank_{column}") for column in REQUIRED[kind]]
+    time = TIME.get(kind)
+    if time:
+        moment, optional = rows[time], kind == "users"
+        found.append((bad.contains(time) if optional else moment.isnull(), "bad_time"))
+        if not optional:
+            found.append((moment < ibis.literal(FIRST_DAY).cast("timestamp('UTC')"), "ancient_time"))
+        if future_from is not None:
+            found.append((moment >= ibis.literal(future_from), "future_time"))
+    if kind == "spend":
+        found.append((rows.day.isnull(), "bad_time"))
+    for column in {"amount", "discount", "cost"} & set(rows.columns):
+        found.append((bad.contains(column), f"bad_{column}"))
+    return ibis.cases(*found, else_=ibis.null("string"))
+
+
+def _late(rows: ibis.Table, kind: str, as_of: datetime | None) -> ibis.Value:
+    if as_of is None or kind == "units":
+        return ibis.literal(False)
+    if kind == "spend":
+        return rows.day >= ibis.literal(as_of.date())
+    return ibis.coalesce(rows[TIME[kind]] >= ibis.literal(as_of), False)
+
+
+def _first_of_each(users: ibis.Table) -> ibis.Table:
+    """A second row for the same user is quarantined, so that no join multiplies events."""
+    order = ibis.row_number().over(
+        group_by=[users.user_id, users.status == "kept"], order_by=[users.source, users.file, users.line]
+    )
+    numbered = users.mutate(nth=order)
+    again = (numbered.status == "kept") & (numbered.nth > 0)
+    return numbered.mutate(
+        status=ibis.ifelse(again, "quarantined", numbered.status),
+        reason=ibis.ifelse(again, "repeated_user", numbered.reason),
+    ).drop("nth")
+
+
+def kept(judged: ibis.Table) -> ibis.Table:
+    """The rows that the numbers rest on, without the columns of judgement."""
+    ours = ("source", "file", "line", "byte", "fault", "selected", "duplicate", "excluded", "bad", "table", "status")
+    return judged.filter(judged.status == "kept").drop(*ours, "reason")
+
+
+def reasons(*judged: ibis.Table) -> pd.DataFrame:
+    """Why rows were set aside: one row per table, file, status and reason, kept rows among them (contract `reasons`)."""
+    counted = [
+        table.group_by(["table", "file", "status", "reason"]).agg(rows=table.count(), first_line=table.line.min())
+        for table in judged
+    ]
+    found = pd.concat([table.to_pandas() for table in counted], ignore_index=True)
+    return found.sort_values(["table", "file", "status", "reason"], ignore_index=True).astype(
+        {"rows": "int64", "first_line": "int64"}
+    )
+
+
+def ledger(found: pd.DataFrame, rows_in: dict[tuple[str, str], int]) -> pd.DataFrame:
+    """The row ledger (contract `ledger`), with the law of conservation asserted for each file.
+
+    Args:
+        found: As `reasons` gives it.
+        rows_in: Records of each table and file, counted when it was read.
+
+    Raises:
+        RunFailed: The parts of a file do not add up to the rows that came in.
+    """
+    wide = found.pivot_table(index=["table", "file"], columns="status", values="rows", aggfunc="sum", fill_value=0)
+    wide = wide.reindex(columns=list(STATUSES), fill_value=0).reset_index()
+    wide.insert(2, "rows_in", [rows_in.get(key, 0) for key in zip(wide["table"], wide["file"], strict=True)])
+    off = wide[wide[list(STATUSES)].sum(axis=1) != wide["rows_in"]]
+    if len(off):
+        row = off.iloc[0]
+        raise RunFailed(
+            f"{row['file']}: {row['rows_in']} rows came in, {row[list(STATUSES)].sum()} are accounted for. "
+            "This is a fault of the toolkit, not of the data."
+        )
+    return wide.astype(dict.fromkeys(("rows_in", *STATUSES), "int64"))
+
+
+def check_limits(found: pd.DataFrame, ledger: pd.DataFrame, *, quarantined: float, mandatory: float) -> pd.DataFrame:
+    """The share of each file that is quarantined, and of its rows without a usable user, time or event.
+
+    Raises:
+        InputError: A share is over its limit; names the file, the share, the reasons and the setting.
+    """
+    rows = ledger.set_index("file")["rows_in"]
+    aside = found[found["status"] == "quarantined"]
+    shares = (aside.groupby("file")["rows"].sum() / rows).fillna(0.0)
+    for file, share in shares[shares > quarantined].items():
+        why = aside[aside["file"] == file].sort_values("rows", ascending=False)
+        named = ", ".join(f"{reason} {count:,}" for reason, count in zip(why["reason"], why["rows"], strict=True))
+        raise InputError(
+            f"{file}: {share:.1%} of its {rows[file]:,} rows cannot be used ({named}; first at line "
+            f"{why['first_line'].min()}), over the limit of {quarantined:.1%}. Mend the export, or raise "
+            "[cleaning] max_quarantined_share with a reason."
+        )
+    columns = aside[aside["reason"].str.startswith(("blank_", "bad_time"))]
+    worst = columns.groupby(["file", "reason"])["rows"].sum() / rows.reindex(columns["file"]).groupby(level=0).first()
+    for (file, reason), share in worst[worst > mandatory].items():
+        raise InputError(
+            f"{file}: {share:.1%} of its rows are set aside for {reason}, over the limit of {mandatory:.1%}. Mend the "
+            "export, or raise [cleaning] max_bad_mandatory_share with a reason."
+        )
+    return shares.rename("share").reset_index()
+
+
+def coverage(judged: list[ibis.Table], zone: str) -> pd.DataFrame:
+    """What arrived up to the end of the week, by table and kind of event (contract `coverage`)."""
+    parts = []
+    for table in judged:
+        kind = table.event if "event" in table.columns else table.table
+        user = table.user_id if "user_id" in table.columns else ibis.null("string")
+        time = next((table[column] for column in TIME.values() if column in table.columns), None)
+        day = ibis.null("date") if time is None else time.cast(f"timestamp('{zone}')").date()
+        seen = table.mutate(kind=ibis.coalesce(kind, ""), person=user, day=day)
+        seen = seen.filter(seen.selected & ~seen.status.isin(["after_as_of", "duplicates"]) & (seen.kind != ""))
+        is_kept = seen.status == "kept"
+        parts.append(
+            seen.group_by(["table", "kind"]).agg(
+                rows=seen.count(),
+                set_aside=(~is_kept).sum(),
+                kept=is_kept.sum(),
+                users=seen.person.nunique(where=is_kept),
+                first_day=seen.day.min(where=is_kept),
+                last_day=seen.day.max(where=is_kept),
+            )
+        )
+    found = pd.concat([part.to_pandas() for part in parts], ignore_index=True)
+    found = found.astype(dict.fromkeys(("rows", "set_aside", "kept", "users"), "int64"))
+    return found.sort_values(["table", "rows", "kind"], ascending=[True, False, True], ignore_index=True)
+
+
+def volume(events: ibis.Table, zone: str) -> pd.DataFrame:
+    """Kept events and people a local day (contract `volume`)."""
+    day = events.ts.cast(f"timestamp('{zone}')").date()
+    found = events.group_by(day=day).agg(events=events.count(), users=events.user_id.nunique())
+    return found.order_by("day").to_pandas()

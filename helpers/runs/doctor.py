@@ -1,0 +1,91 @@
+"""What is missing or unsuitable on this machine, each with its remedy in one line."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+from helpers import paths
+from helpers.errors import EnvironmentFault
+
+FREE_BYTES = 2 * 2**30
+REMEDY = "Run `make setup`: it installs what requirements.lock says."
+
+
+def faults() -> list[str]:
+    """Everything that is wrong, most fundamental first; empty when nothing is."""
+    found = [*_python(), *_versions(), *_package(), *_disk()]
+    return found
+
+
+def check_versions() -> None:
+    """The quick part, at every start.
+
+    Raises:
+        EnvironmentFault: A library is missing or outside the bounds of pyproject.toml; names all of them.
+    """
+    found = [*_python(), *_versions()]
+    if found:
+        raise EnvironmentFault("\n".join(found))
+
+
+def _python() -> list[str]:
+    if sys.version_info >= (3, 11):
+        return []
+    return [f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed. Run `make setup PYTHON=python3.11`."]
+
+
+def _versions() -> list[str]:
+    found = []
+    for requirement in bounds():
+        name, wanted = requirement
+        try:
+            have = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found.append(f"{name} is not installed. {REMEDY}")
+            continue
+        if not all(_holds(have, operator, bound) for operator, bound in wanted):
+            asked = ",".join(f"{operator}{bound}" for operator, bound in wanted)
+            found.append(f"{name} {have} does not work here: {asked} is needed. {REMEDY}")
+    return found
+
+
+def bounds(group: str | None = None) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The dependencies of pyproject.toml with their bounds, `[("pandas", [(">=", "3.1"), ("<", "3.2")]), ...]`."""
+    project = tomllib.loads((paths.PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    listed = project["optional-dependencies"][group] if group else project["dependencies"]
+    found = []
+    for requirement in listed:
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]
+        found.append((name, re.findall(r"(>=|<=|==|!=|<|>)\s*([0-9][0-9A-Za-z.]*)", requirement)))
+    return found
+
+
+def _holds(have: str, operator: str, bound: str) -> bool:
+    a, b = _numbers(have), _numbers(bound)
+    width = max(len(a), len(b))
+    a, b = a + (0,) * (width - len(a)), b + (0,) * (width - len(b))
+    return {">=": a >= b, "<=": a <= b, "==": a == b, "!=": a != b, "<": a < b, ">": a > b}[operator]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.match(r"\d+(\.\d+)*", version)[0].split("."))
+
+
+def _package() -> list[str]:
+    import helpers
+
+    place = Path(helpers.__file__).resolve().parent
+    return [] if place == paths.PROJECT / "helpers" else [f"`helpers` is imported from {place}. {REMEDY}"]
+
+
+def _disk() -> list[str]:
+    place = paths.built_root()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    return [] if free > FREE_BYTES else [f"{place}: {free / 2**30:.1f} GB free; a run wants 2 GB. Free some space."]

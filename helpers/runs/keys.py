@@ -1,0 +1,233 @@
+"""When a step may be reused: a key of everything that can change what it says, kept beside what it made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from helpers import paths
+from helpers.runs.graph import EVERYTHING, Step
+from helpers.runs.store import Run, lacking
+from helpers.sources.profile import Profile
+
+_RUN, _REUSE, _SKIP, _WAIT = "run", "reuse", "skip", "wait"
+WORDS = {
+    "code": "its code changed",
+    "sources": "the source files changed",
+    "dataset.toml": "dataset.toml changed",
+    "experiments.toml": "experiments.toml changed",
+    "engine": "another engine",
+    "pseudonyms": "another pseudonym key",
+    "helpers": "helpers/ changed",
+    "lock": "requirements.lock changed",
+    "as of": "the week ends at another instant",
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What all steps of one run have in common."""
+
+    run: Run
+    profile: Profile
+    folder: Path = field(default=paths.PROJECT / "helpers")
+    lock: Path = field(default=paths.PROJECT / "requirements.lock")
+
+    @cached_property
+    def code(self) -> str:
+        return source_hash(self.folder)
+
+    @cached_property
+    def lock_hash(self) -> str:
+        return _sha(self.lock.read_bytes()) if self.lock.exists() else "none"
+
+    @cached_property
+    def pseudonyms(self) -> str:
+        from helpers.sources import privacy
+
+        wanted = self.run.dataset.privacy.pseudonymise
+        return privacy.key_id(privacy.key(self.run.dataset)) if wanted else "none"
+
+    @cached_property
+    def sources(self) -> str:
+        return _digest(self.profile.files)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a step that ran: its key in parts, what it made (hash, size, time), how long its cells took."""
+
+    parts: dict[str, Any]
+    artefacts: dict[str, list]
+    seconds: float
+    cells: dict[str, float]
+
+    @property
+    def key(self) -> str:
+        return _digest(self.parts)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do with a step ("run", "reuse", "skip", or "wait": only known once those before it have run), and why."""
+
+    action: str
+    why: str
+
+    @property
+    def runs(self) -> bool:
+        return self.action == _RUN
+
+
+def source_hash(folder: Path) -> str:
+    """The hash of all source files of a package; the defaults are left out, since rules count section by section."""
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.parent != folder / "defaults"
+    )
+    digest = hashlib.sha256()
+    for path in found:
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def parts(step: Step, inputs: Inputs, artefacts: dict[str, str]) -> dict[str, Any]:
+    """Everything that a step's outcome depends on, by a name that a person understands.
+
+    Args:
+        artefacts: Artefact -> hash, for those that exist; one that the dataset cannot have is absent.
+    """
+    run, names = inputs.run, step.names
+    found: dict[str, Any] = {
+        "code": _digest([[cell.id, cell.source] for cell in step.notebook.code if "parameters" not in cell.tags]),
+        "as of": [run.week, run.as_of.isoformat() if run.as_of else None],
+        "dataset.toml": run.dataset.sha256,
+        "engine": str(run.dataset.engine),
+        "helpers": inputs.code,
+        "lock": inputs.lock_hash,
+    }
+    found |= {f"parameter {name}": value for name, value in step.values.items()}
+    found |= {f"artefact {name}": artefacts.get(name) for name in step.makers}
+    if names.sources:
+        found |= {"sources": inputs.sources, "pseudonyms": inputs.pseudonyms}
+    for section in list(run.rules) if EVERYTHING in names.rules else names.rules:
+        found[f"rules.toml [{section}]"] = _digest(run.rules.get(section))
+    if names.experiments:
+        found["experiments.toml"] = _digest(run.experiments)
+    for fact in sorted({"data_until", "complete"} & set(names.facts)):
+        found[f"the data's {fact}"] = str(getattr(run, fact))
+    return found
+
+
+def decide(
+    step: Step, inputs: Inputs, folder: Path, done: dict[str, Record | None], *, force: bool = False
+) -> tuple[Decision, Record | None]:
+    """What to do with a step whose predecessors are in `done` (with None for those that were skipped).
+
+    Returns:
+        The decision, and the record of the step where it is reused.
+    """
+    if step.skip:
+        return Decision(_SKIP, step.skip), None
+    waits = sorted(step.after - set(done))
+    if force:
+        return Decision(_RUN, "asked by --force"), None
+    record = read_record(folder, step.name)
+    if record is None or not executed(folder, step.name).exists():
+        return Decision(_RUN, "never run for this week"), None
+    if waits:
+        return Decision(_WAIT, f"depends on what {' and '.join(waits)} will make"), record
+    current = parts(step, inputs, hashes(done))
+    why = _difference(record.parts, json.loads(json.dumps(current, default=str)))
+    why = why or _tampered(step, inputs.run, folder.parent, record)
+    return (Decision(_RUN, why), None) if why else (Decision(_REUSE, "nothing changed"), record)
+
+
+def hashes(done: dict[str, Record | None]) -> dict[str, str]:
+    """Artefact -> hash over all finished steps."""
+    return {name: made[0] for record in done.values() if record for name, made in record.artefacts.items()}
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first things that differ, as a reason."""
+    changed = [name for name in {**now, **before} if before.get(name) != now.get(name) or (name in before) != (name in now)]
+    reasons = []
+    for name in changed:
+        kind, _, rest = name.partition(" ")
+        if kind == "parameter":
+            reasons.append(f"{rest} is {now.get(name)}, was {before.get(name)}")
+        else:
+            reasons.append(WORDS.get(name, f"{name} changed"))
+    return ", ".join(reasons[:2]) + (f" and {len(reasons) - 2} more" if len(reasons) > 2 else "")
+
+
+def _tampered(step: Step, run: Run, folder: Path, record: Record) -> str:
+    for name, (digest, size, stamp) in record.artefacts.items():
+        path = folder / f"{name}.parquet"
+        if not path.exists():
+            return f"its {name} is missing"
+        status = path.stat()
+        if [status.st_size, status.st_mtime_ns] != [size, stamp] and file_hash(path) != digest:
+            return f"its {name} was changed since"
+    missing = [name for name in expected(step, run) if name not in record.artefacts]
+    return f"its {missing[0]} is missing" if missing else ""
+
+
+def expected(step: Step, run: Run) -> list[str]:
+    """The artefacts that a step must make for this dataset."""
+    from helpers.runs import graph
+
+    needs = graph.needs()
+    return [name for name in step.names.writes if not lacking(run.dataset, needs.get(name, ""))]
+
+
+def made(names: list[str], folder: Path) -> dict[str, list]:
+    """Hash, size and time of artefacts, as a record keeps them."""
+    found = {}
+    for name in names:
+        path = folder / f"{name}.parquet"
+        status = path.stat()
+        found[name] = [file_hash(path), status.st_size, status.st_mtime_ns]
+    return found
+
+
+def executed(folder: Path, name: str) -> Path:
+    """The executed notebook of a step."""
+    return folder / f"{name}.ipynb"
+
+
+def record_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
+def read_record(folder: Path, name: str) -> Record | None:
+    try:
+        return Record(**json.loads(record_path(folder, name).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_record(folder: Path, name: str, record: Record) -> None:
+    path = record_path(folder, name)
+    temporary = path.with_name(f".{path.name}.fresh")
+    temporary.write_text(json.dumps(vars(record), ensure_ascii=False, default=str), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return _sha(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode())

@@ -1,0 +1,205 @@
+"""From finished steps to a published run: pages built aside, checked, then shown by renaming a link.
+
+    reports/<name>/.runs/<run id>/   index.html, one page a notebook, run.json (written last: the proof of success)
+    reports/<name>/<week>, latest    relative links to a run, moved by rename
+    reports/<name>/published.csv     every number that was published, appended
+    reports/<name>/index.html        the history
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers import paths
+from helpers.errors import RunFailed
+from helpers.runs.notebooks import FRONT
+
+RUNS = ".runs"
+KEPT = 3
+COLUMNS = ("week", "metric", "slice", "value", "low", "high", "n", "run")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A run that stands under reports/: its folder, and what run.json says of it."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def front(self) -> Path:
+        """The page to open, by the week's own link."""
+        return self.folder.parent.parent / self.record["week"] / "index.html"
+
+
+def page_name(notebook: str) -> str:
+    return "index.html" if notebook == FRONT else f"{notebook}.html"
+
+
+def current(dataset: str, week: str) -> Published | None:
+    """The published run of a week, if its pages are all there as they were written."""
+    return _load(paths.reports(dataset) / week)
+
+
+def _load(link: Path) -> Published | None:
+    from helpers.runs.keys import file_hash
+
+    try:
+        folder = link.resolve(strict=True)
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        whole = all(file_hash(folder / name) == digest for name, digest in record["pages"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    return Published(folder, record) if whole else None
+
+
+def publish(dataset: str, pages: dict[str, str], record: dict[str, Any], numbers: list[dict[str, Any]]) -> Published:
+    """Write a run aside, then move the links to it.
+
+    Args:
+        pages: Name -> HTML.
+        record: What run.json is to say; `run`, `pages` and `numbers` are added.
+        numbers: Rows for published.csv without week and run.
+
+    Raises:
+        RunFailed: There is no front page.
+    """
+    if "index.html" not in pages:
+        raise RunFailed(f"No notebook is called {FRONT}, so the report has no front page.")
+    runs = paths.reports(dataset) / RUNS
+    runs.mkdir(parents=True, exist_ok=True)
+    name = _free_name(runs, f"{record['week']}-{record['key'][:8]}")
+    aside = runs / f".{name}.part"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    from helpers.runs.keys import file_hash
+
+    for page, html in pages.items():
+        _write(aside / page, html)
+    hashes = {page: file_hash(aside / page) for page in sorted(pages)}
+    full = {"run": name, **record, "numbers": numbers, "pages": hashes}
+    _write(aside / "run.json", json.dumps(full, ensure_ascii=False, indent=1, default=str) + "\n")
+    aside.replace(runs / name)
+    made = Published(runs / name, full)
+    show(dataset, made)
+    return made
+
+
+def _free_name(runs: Path, wanted: str) -> str:
+    """A run is never changed: the same key run again (--force) gets a name of its own."""
+    name, count = wanted, 1
+    while (runs / name).exists():
+        count += 1
+        name = f"{wanted}-{count}"
+    return name
+
+
+def show(dataset: str, made: Published) -> None:
+    """Everything that follows from a finished run; may be repeated after a crash."""
+    top = paths.reports(dataset)
+    append(top / "published.csv", made.record)
+    link(top / made.record["week"], f"{RUNS}/{made.folder.name}")
+    newest = max(week for week in weeks_of(top))
+    link(top / "latest", newest)
+    _prune(top)
+    _write_whole(top / "index.html", _history(dataset, top))
+
+
+def is_shown(dataset: str, made: Published) -> bool:
+    """Whether nothing of `show` is left to do, as after a kill between run.json and the links."""
+    top = paths.reports(dataset)
+    text = (top / "published.csv").read_text(encoding="utf-8") if (top / "published.csv").exists() else ""
+    listed = not made.record["numbers"] or f",{made.folder.name}\n" in text
+    return listed and (top / "latest").exists() and (top / "index.html").exists()
+
+
+def weeks_of(top: Path) -> list[str]:
+    """The weeks that are published, oldest first."""
+    found = [path.name for path in top.iterdir() if path.is_symlink() and path.name != "latest" and path.exists()]
+    return sorted(found)
+
+
+def link(path: Path, target: str) -> None:
+    """Point a relative symbolic link somewhere else, in one step."""
+    if path.is_symlink() and str(path.readlink()) == target:
+        return
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(path)
+
+
+def append(path: Path, record: dict[str, Any]) -> None:
+    """Add a run's numbers to published.csv, once; what stands there is never touched."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ",".join(COLUMNS) + "\n"
+    if not record["numbers"] or f",{record['run']}\n" in before:
+        return
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for row in record["numbers"]:
+        cells = {"week": record["week"], **row, "run": record["run"]}
+        writer.writerow([_cell(cells.get(column)) for column in COLUMNS])
+    _write_whole(path, before + buffer.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula is disarmed."""
+    if value is None or value != value:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+
+
+def _prune(top: Path) -> None:
+    """Keep the newest three runs of each week, and those that a link points to."""
+    linked = {path.resolve() for path in top.iterdir() if path.is_symlink()}
+    by_week: dict[str, list[tuple[str, Path]]] = {}
+    for folder in (top / RUNS).iterdir():
+        if folder.name.startswith("."):
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        try:
+            record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            by_week.setdefault(record["week"], []).append((record["built_at"], folder))
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(folder, ignore_errors=True)
+    for found in by_week.values():
+        for _, folder in sorted(found, reverse=True)[KEPT:]:
+            if folder.resolve() not in linked:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _history(dataset: str, top: Path) -> str:
+    from helpers.show import page
+
+    rows = []
+    for week in reversed(weeks_of(top)):
+        found = json.loads((top / week / "run.json").read_text(encoding="utf-8"))
+        rows.append({
+            "week": week,
+            "headline": found["headline"],
+            "quality": found["quality"],
+            "built_at": found["built_at"],
+            "seconds": found["seconds"],
+            "link": f"{week}/index.html",
+        })  # fmt: skip
+    return page.history(dataset, rows)
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _write_whole(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    _write(fresh, text)
+    fresh.replace(path)

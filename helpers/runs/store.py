@@ -1,0 +1,292 @@
+"""What a notebook holds in its hand: one dataset as of the end of one week, and the artefacts built for it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers import contracts, paths
+from helpers.errors import EnvironmentFault, InputError, RunFailed
+from helpers.runs import checks, weeks
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+    from helpers.sources.dataset import Dataset
+
+SOURCES_VARIABLE = "GROWTH_RINGS_SOURCES"
+PARTS = {"events": "[[events]]", "topics": "topic column in its [[events]]", "amounts": "amount in its [[events]]"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One dataset as of the end of one week.
+
+    Attributes:
+        dataset: The validated dataset.toml.
+        week: ISO week such as "2026-W10", or "undated".
+        as_of: The exclusive instant at which the week ends in the dataset's zone; None when undated.
+        first_day, last_day: The week's Monday and Sunday; None when undated.
+        data_until: Last local day that the data reach; None when undated.
+        complete: Whether the data reach the week's end.
+        rules, experiments: The defaults with the dataset's own laid over them.
+    """
+
+    dataset: Dataset
+    week: str
+    as_of: datetime | None
+    first_day: date | None
+    last_day: date | None
+    data_until: date | None
+    complete: bool
+    rules: dict[str, Any]
+    experiments: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Where this week's artefacts lie; readable by their owner alone."""
+        return paths.built(self.dataset.name) / self.week
+
+    @cached_property
+    def engine(self):
+        """The ibis backend; connected on first use."""
+        from helpers.sources import engine
+
+        built = paths.built(self.dataset.name)
+        make_private(self.folder)
+        return engine.connect([built, self.dataset.root], spill=built / "spill")
+
+    def read(self, name: str) -> ibis.Table | pd.DataFrame:
+        """An artefact: an ibis table, or a pandas frame where its contract says small.
+
+        Raises:
+            InputError: It is not built yet, or this dataset cannot have it; says which notebook makes it and how.
+        """
+        contract = contracts.find(name)
+        path = self.folder / f"{name}.parquet"
+        if lacking(self.dataset, contract.needs):
+            raise InputError(f'run.read("{name}"): {cannot_have(self.dataset, contract.needs)}')
+        if not path.exists():
+            raise InputError(self._not_built(name))
+        return read_small(path) if contract.small else self._table(path)
+
+    def find(self, name: str) -> ibis.Table | pd.DataFrame | None:
+        """The same, or None when this dataset cannot have it."""
+        return None if lacking(self.dataset, contracts.find(name).needs) else self.read(name)
+
+    def write(self, name: str, table: ibis.Table | pd.DataFrame | None) -> ibis.Table | pd.DataFrame | None:
+        """Check a table against its contract, write it for this week, and return it as `read` would.
+
+        None is accepted, and nothing written, where the dataset lacks what the artefact needs.
+
+        Raises:
+            RunFailed: A breach of the contract: column, count, likely cause, remedy.
+            EnvironmentFault: The disk is full or not writable.
+        """
+        contract = contracts.find(name)
+        if table is None:
+            if lacking(self.dataset, contract.needs):
+                return None
+            raise RunFailed(f'run.write("{name}", None): this dataset has what {name} needs, so give a table.')
+        make_private(self.folder)
+        path = self.folder / f"{name}.parquet"
+        fresh = path.with_name(f".{name}.fresh.{os.getpid()}.parquet")
+        try:
+            if hasattr(table, "iloc"):
+                _write_frame(checks.to_arrow(contract, table), fresh)
+            else:
+                self._write_table(contract, table, fresh)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return self.read(name)
+
+    def _write_table(self, contract: contracts.Contract, table: ibis.Table, path: Path) -> None:
+        from helpers.sources import engine
+
+        engine.write(self.engine, checks.conform(contract, table), path, sort=list(contract.key))
+        checks.check_rows(contract, engine.read(self.engine, path))
+
+    def _table(self, path: Path) -> ibis.Table:
+        from helpers.sources import engine
+
+        return engine.read(self.engine, path)
+
+    def source(self, kind: str) -> ibis.Table | None:
+        """The raw rows of one kind of source ("events", "users", ...), typed; None when the dataset has none."""
+        from helpers.sources import profile, reading
+
+        parts = profile.parts(self.dataset, _stamps(self.dataset.name))
+        return reading.rows(self.engine, self.dataset, parts, kind, paths.built(self.dataset.name))
+
+    def keep(self, table: ibis.Table) -> ibis.Table:
+        """The same table, computed once and held by the engine for the cells that follow."""
+        from helpers.sources import engine
+
+        return engine.keep(self.engine, table)
+
+    @property
+    def future_from(self) -> datetime | None:
+        """The instant from which on a time is taken for a mistake: the end of the day after `data_until`."""
+        if self.data_until is None:
+            return None
+        return datetime.combine(self.data_until + timedelta(days=2), datetime.min.time(), tzinfo=self.dataset.zone)
+
+    @property
+    def rows_in(self) -> dict[tuple[str, str], int]:
+        """Records of each (kind of source, file), as counted when the file was read."""
+        from helpers.sources import profile
+
+        rows = profile.profile(self.dataset).rows
+        found: dict[tuple[str, str], int] = {}
+        for part in profile.parts(self.dataset, _stamps(self.dataset.name)):
+            key = (part.source.kind, part.label)
+            found[key] = found.get(key, 0) + rows[part.label]
+        return found
+
+    def _not_built(self, name: str) -> str:
+        from helpers.runs import graph, notebooks
+
+        makers = [
+            notebook.name
+            for notebook in notebooks.read_all(paths.NOTEBOOKS)
+            if name in graph.names(notebook).writes
+        ]
+        maker = f"{makers[0]} makes it: r" if makers else "R"
+        return (
+            f'run.read("{name}"): not built yet for {self.dataset.name}, {self.week}. '
+            f"{maker}un `{command(self.dataset, self.week)}` first."
+        )
+
+
+def open_run(dataset: str = "sample", week: str = weeks.LATEST, *, root: str | Path | None = None) -> Run:
+    """Open a dataset as of the end of a week; the setup cell of every notebook.
+
+    Args:
+        dataset: A name under data/, or the path of a folder that holds a dataset.toml.
+        week: An ISO week such as "2026-W10", or "latest": the last week that the data complete.
+        root: Where the source files lie; by default where the last report found them.
+
+    Raises:
+        InputError: Something in dataset.toml, its files or the week is wrong; nothing has been written.
+    """
+    from helpers.sources import dataset as datasets
+    from helpers.sources import profile
+
+    if root is None and not os.environ.get(SOURCES_VARIABLE):
+        root = _remembered_root(Path(dataset).name)
+    loaded = datasets.load(dataset, root)
+    prepare(loaded)
+    held = profile.profile(loaded)
+    configure_gate(loaded)
+    return make_run(loaded, weeks.resolve(week, held.first_day, held.data_until), held.data_until)
+
+
+def make_run(dataset: Dataset, week: weeks.Week, data_until: date | None) -> Run:
+    """The run of a resolved week."""
+    from helpers.sources import dataset as datasets
+
+    return Run(
+        dataset=dataset,
+        week=week.label,
+        as_of=week.as_of(dataset.zone),
+        first_day=week.monday,
+        last_day=week.sunday,
+        data_until=data_until,
+        complete=week.is_complete(data_until),
+        rules=datasets.rules(dataset),
+        experiments=datasets.experiments(dataset),
+    )
+
+
+def configure_gate(dataset: Dataset) -> None:
+    """Tell the gate of `show` what this dataset allows to be seen."""
+    from helpers.show import gate
+
+    gate.configure(min_group=dataset.privacy.min_group, language=dataset.language, currency=dataset.currency)
+
+
+def prepare(dataset: Dataset) -> None:
+    """Make the files of the built-in community when they are not there yet."""
+    if dataset.simulate is not None:
+        from helpers.sources import sample
+
+        sample.ensure(dataset.root, seed=dataset.simulate.seed, null=dataset.simulate.null)
+
+
+def lacking(dataset: Dataset, needs: str) -> bool:
+    return bool(needs) and not dataset.has(needs)
+
+
+def cannot_have(dataset: Dataset, needs: str) -> str:
+    """ "not for this dataset, which has no [[events]]": the one sentence for what a dataset lacks."""
+    return f"not for this dataset, which has no {PARTS.get(needs, f'[{needs}]')}"
+
+
+def command(dataset: Dataset, week: str, *, shown: bool = False) -> str:
+    """The command that builds this week; `shown` on a page, it names no place of this machine."""
+    default = Path(dataset.folder).parent == paths.PROJECT / "data"
+    words = ["make report", f"DATASET={dataset.name if default or shown else dataset.folder}", f"WEEK={week}"]
+    if week == weeks.UNDATED.label:
+        words.pop()
+    if os.environ.get(SOURCES_VARIABLE) and dataset.simulate is None:
+        words.append("ROOT=..." if shown else f"ROOT={dataset.root}")
+    return " ".join(words)
+
+
+def read_small(path: Path) -> pd.DataFrame:
+    """A small artefact as a pandas frame; days are datetime64, as everywhere in pandas."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path).to_pandas(date_as_object=False)
+
+
+def make_private(folder: Path) -> None:
+    """The folder and those above it up to `built`, readable by their owner alone.
+
+    Raises:
+        EnvironmentFault: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as fault:
+        raise EnvironmentFault(f"{folder}: cannot be made ({fault.strerror}). Make the place writable.") from None
+
+
+def remember_root(dataset: Dataset) -> None:
+    """Keep where the sources were found, so that JupyterLab finds them again."""
+    path = paths.built(dataset.name) / "root.json"
+    text = json.dumps({"root": str(dataset.root)}) + "\n"
+    if dataset.simulate is None and (not path.exists() or path.read_text(encoding="utf-8") != text):
+        path.write_text(text, encoding="utf-8")
+
+
+def _remembered_root(name: str) -> str | None:
+    try:
+        root = json.loads((paths.built(name) / "root.json").read_text(encoding="utf-8"))["root"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return root if Path(root).is_dir() else None
+
+
+def _stamps(name: str) -> dict[str, list] | None:
+    try:
+        return json.loads((paths.built(name) / "profile.json").read_text(encoding="utf-8"))["stamps"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _write_frame(table, path: Path) -> None:
+    import pyarrow.parquet
+
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:
+            pyarrow.parquet.write_table(table, stream, compression="zstd")
+    except OSError as fault:
+        raise EnvironmentFault(f"{path}: cannot be written ({fault}). Free some space, then run again.") from None

@@ -1,0 +1,152 @@
+"""The warm process: imports the heavy libraries once, then forks a kernel for each request. Run as `python -m`.
+
+It listens on a socket that the runner made, and ends, with all its kernels, when its standard input closes: that is
+when the runner is gone, however it went. Nothing here may start a thread or a ZeroMQ context: neither survives a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+
+LIBRARIES = (
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "pandas",
+    "pyarrow.parquet",
+    "ibis",
+    "ibis.backends.duckdb",
+    "scipy.stats",
+    "statsmodels.api",
+    "matplotlib.figure",
+    "seaborn",
+    "ipywidgets",
+    "helpers.runs.store",
+    "helpers.contracts",
+)
+PR_SET_PDEATHSIG = 1
+
+
+def main(descriptor: int) -> None:
+    """Warm up, then serve until the runner is gone."""
+    listener = socket.socket(fileno=descriptor)
+    for library in LIBRARIES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
+    with contextlib.suppress(Exception):
+        importlib.import_module("helpers.contracts").all_contracts()
+    gc.collect()
+    gc.freeze()
+    _serve(listener)
+
+
+def _serve(listener: socket.socket) -> None:
+    wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    selector = selectors.DefaultSelector()
+    for watched in (listener, wake_read, sys.stdin.fileno()):
+        selector.register(watched, selectors.EVENT_READ)
+    kernels: dict[int, socket.socket] = {}
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is listener:
+                asked, _ = listener.accept()
+                pid = _fork(asked, [listener, *kernels.values()], selector, (wake_read, wake_write))
+                if pid:
+                    kernels[pid] = asked
+            elif key.fileobj == wake_read:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake_read, 1024)
+                _reap(kernels)
+            elif not os.read(sys.stdin.fileno(), 1024):
+                for pid in kernels:
+                    os.kill(pid, signal.SIGKILL)
+                os._exit(0)
+
+
+def _reap(kernels: dict[int, socket.socket]) -> None:
+    """Tell the runner how each ended kernel ended."""
+    while kernels:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        asked = kernels.pop(pid, None)
+        if asked:
+            _send(asked, {"ended": os.waitstatus_to_exitcode(status)})
+            asked.close()
+
+
+def _send(asked: socket.socket, message: dict) -> None:
+    with contextlib.suppress(OSError):
+        asked.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _fork(asked: socket.socket, others: list[socket.socket], selector, wake: tuple[int, int]) -> int:
+    """Fork a kernel for one request; returns its process id in the server, and never in the kernel."""
+    with asked.makefile("r", encoding="utf-8") as stream:
+        line = stream.readline()
+    if not line:
+        asked.close()
+        return 0
+    request = json.loads(line)
+    server = os.getpid()
+    pid = os.fork()
+    if pid:
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        _send(asked, {"pid": pid})
+        return pid
+    try:
+        os.setpgid(0, 0)
+        _die_with(server)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        selector.close()
+        for held in (asked, *others):
+            held.close()
+        for descriptor in wake:
+            os.close(descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        _become_kernel(request)
+    except SystemExit:
+        os._exit(0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    os._exit(0)
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel killed when the warm process ends, even by a kill -9 (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _become_kernel(request: dict) -> None:
+    from ipykernel.kernelapp import IPKernelApp
+
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    os.chdir(request["cwd"])
+    sys.argv = ["kernel", "-f", request["connection_file"]]
+    gc.unfreeze()
+    app = IPKernelApp.instance()
+    app.initialize([*sys.argv[1:], "--HistoryManager.enabled=False", "--quiet"])
+    app.start()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,269 @@
+"""Figures of two dimensions: cohort heat maps, and two-way tables of people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from helpers.show import format, gate, palette, suppress, words
+from helpers.show.charts import axes, figure, svg
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELL = 11.0
+ROW = 25.0
+NARROWEST = 31.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is drawn: the words of rows and columns, numbers (NaN: no colour), and the words of each cell."""
+
+    rows: list[str]
+    columns: list[str]
+    numbers: np.ndarray
+    texts: list[list[str]]
+    after: list[str]
+    corner: str = ""
+    limits: tuple[float, float] | None = None
+    bold: int | None = None
+
+
+def heat(
+    frame: pd.DataFrame,
+    *,
+    row: str,
+    column: str,
+    value: str,
+    finding: str,
+    measure: str,
+    unit: str = "share",
+    n: str | None = None,
+    size: str | None = None,
+    closes: str | None = None,
+    focus: object = None,
+    digits: int | None = None,
+    alt: str | None = None,
+) -> gate.Shown:
+    """A heat map, such as cohorts by age: colour always, the number where it can be read.
+
+    Args:
+        frame: One row a cell: `row` and `column` (drawn in order of appearance), `value`; a missing value is blank.
+        n: People behind the cell (the cohort's size); small groups are withheld.
+        size: A column that is one number a row (the cohort's size), printed after the row's name.
+        closes: The day on which a blank cell closes; the folded data say it.
+        focus: A row to set in bold (the average).
+    """
+    said = figure.said(finding, measure, unit, digits, alt)
+    safe = gate.withhold(frame, n or size, [value])
+    row_keys, column_keys = list(dict.fromkeys(safe[row])), _ordered(safe[column])
+    cells = {(r[row], r[column]): r for r in safe.to_dict("records")}
+    numbers = np.array([[_number(cells.get((a, b)), value) for b in column_keys] for a in row_keys], dtype=float)
+    numbers = numbers.reshape(len(row_keys), len(column_keys))
+    limits = _limits(numbers, unit)
+    short = _short_digits(numbers, unit, digits)
+    texts = [[_cell_text(cells.get((a, b)), value, unit, short) for b in column_keys] for a in row_keys]
+    sizes = _sizes(safe, row, size or n, row_keys) if size else [""] * len(row_keys)
+    names = [_row_name(key) for key in row_keys]
+    bold = next((i for i, key in enumerate(row_keys) if focus is not None and str(key) == str(focus)), None)
+    grid = Grid(names, [_row_name(key) for key in column_keys], numbers, texts, sizes, words.label(column), limits, bold)
+    head, rows = _heat_data(grid, cells, row_keys, column_keys, said, (row, value, closes), bool(size))
+    blank = any(_is_blank(cells.get((a, b)), value) for a in row_keys for b in column_keys)
+    notes = [words.word("chart.blank") if closes and blank else "",
+             *figure.notes(withheld=any(safe["withheld"]), few=any(safe["few"]))]  # fmt: skip
+    names_of = [f"{a}, {words.label(column)} {b}" for a in grid.rows for b in grid.columns]
+    reading = figure.extremes(names_of, [None if math.isnan(v) else v for v in numbers.ravel()], said)
+    drawing, look = _draw(grid, said.value)
+    return figure.figure("heat", drawing, said, head=head, rows=rows, reading=reading, notes=notes, look=look)
+
+
+def cross(
+    frame: pd.DataFrame,
+    *,
+    row: str,
+    column: str,
+    value: str,
+    finding: str,
+    measure: str,
+    alt: str | None = None,
+) -> gate.Shown:
+    """People by two keys, shaded by their share of the row; cells that would tell of too few people, and those that
+    would give them away, are withheld.
+
+    Args:
+        frame: One row a cell: `row`, `column`, `value` (people); what is missing is zero.
+    """
+    said = figure.said(finding, measure, "count", None, alt)
+    row_keys, column_keys = list(dict.fromkeys(frame[row])), list(dict.fromkeys(frame[column]))
+    counts = np.zeros((len(row_keys), len(column_keys)))
+    for r, c, v in zip(frame[row], frame[column], frame[value], strict=True):
+        counts[row_keys.index(r), column_keys.index(c)] += 0.0 if figure.missing(v) else float(v)
+    table, hidden = suppress.with_margins(counts), suppress.two_way(counts, gate.settings().min_group)
+    texts = [[_hidden_text(h) or said.value(v) for h, v in zip(hs, vs, strict=True)]
+             for hs, vs in zip(hidden, table, strict=True)]  # fmt: skip
+    totals = table[:-1, -1:]
+    shares = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
+    shares[(hidden[:-1, :-1] > 0) | (hidden[:-1, -1:] > 0)] = np.nan
+    total = words.word("chart.total")
+    grid = Grid([*map(words.tier, row_keys), total], [*map(words.tier, column_keys), total],
+                np.pad(shares, ((0, 1), (0, 1)), constant_values=np.nan), texts, [""] * (len(row_keys) + 1),
+                limits=(0.0, 1.0), bold=len(row_keys))  # fmt: skip
+    head = [(words.label(row), False), *[(name, True) for name in grid.columns]]
+    rows = [[(name, ""), *[figure.number_cell(text) for text in line]] for name, line in zip(grid.rows, texts, strict=True)]
+    open_counts = [None if h else v for h, v in zip(hidden[:-1, :-1].ravel(), counts.ravel(), strict=True)]
+    names_of = [f"{a}, {b}" for a in grid.rows[:-1] for b in grid.columns[:-1]]
+    reading = figure.extremes(names_of, open_counts, said)
+    drawing, look = _draw(grid, None)
+    notes = figure.notes(withheld=bool(hidden.any()), few=False)
+    return figure.figure("cross", drawing, said, head=head, rows=rows, reading=reading, notes=notes, look=look)
+
+
+def _ordered(keys) -> list:
+    found = list(dict.fromkeys(keys))
+    return sorted(found) if figure.is_numeric(found) else found
+
+
+def _number(record: dict | None, value: str) -> float:
+    return figure.floats([record[value] if record else None])[0]
+
+
+def _is_blank(record: dict | None, value: str) -> bool:
+    return record is None or (not record["withheld"] and figure.missing(record[value]))
+
+
+def _row_name(key: object) -> str:
+    return format.day(key, year=False) if hasattr(key, "year") else figure.key_text(key)
+
+
+def _limits(numbers: np.ndarray, unit: str) -> tuple[float, float]:
+    """The range of the colours; the certain 100 % of a cohort's own first period would use up most of it."""
+    known = numbers[~np.isnan(numbers)]
+    known = known[known < 1] if unit == "share" and (known < 1).any() else known
+    if not known.size:
+        return 0.0, 1.0
+    low, high = float(known.min()), float(known.max())
+    return (min(low, 0.0), high) if low < 0.5 * high else (low, high) if high > low else (low - 1, high)
+
+
+def _short_digits(numbers: np.ndarray, unit: str, digits: int | None) -> int | None:
+    if unit != "share":
+        return digits
+    known = numbers[~np.isnan(numbers) & (numbers < 1)]
+    return 1 if known.size and known.max() < 0.1 else 0
+
+
+def _cell_text(record: dict | None, value: str, unit: str, digits: int | None) -> str:
+    if _is_blank(record, value):
+        return ""
+    if record["withheld"]:
+        return record["withheld"]
+    text = format.value(record[value], "count" if unit == "people" else unit, digits=digits, bare=True)
+    return text.removesuffix(" %")
+
+
+def _hidden_text(hidden: int) -> str:
+    return gate.small_mark() if hidden == 1 else words.word("gate.hidden") if hidden else ""
+
+
+def _sizes(safe, row: str, size: str, keys: Sequence) -> list[str]:
+    """The size of each row as shown: what is withheld stays withheld."""
+    found = {}
+    for key, number, mark in zip(safe[row], safe[size], safe["withheld"], strict=True):
+        found.setdefault(key, mark or format.value(number, "people"))
+    return [found[key] for key in keys]
+
+
+def _heat_data(grid: Grid, cells, row_keys, column_keys, said, names, sized):
+    row, value, closes = names
+    head = [(words.label(row), False), *[(words.label("size"), True)] * sized, *[(name, True) for name in grid.columns]]
+    rows = []
+    for a, name, size in zip(row_keys, [figure.key_text(k) for k in row_keys], grid.after, strict=True):
+        line = [(name, ""), *[figure.number_cell(size)] * sized]
+        for b in column_keys:
+            record = cells.get((a, b))
+            if record is not None and _is_blank(record, value):
+                day = record.get(closes) if closes else None
+                open_ = format.day(day) != format.UNDEFINED
+                text = words.word("chart.open", day=format.day(day)) if open_ else format.UNDEFINED
+                line.append((text, "open"))
+            else:
+                text = format.UNDEFINED if record is None else record["withheld"] or said.value(record[value])
+                line.append(figure.number_cell(text, bool(record and record["few"])))
+        rows.append(line)
+    return head, rows
+
+
+def _draw(grid: Grid, legend) -> tuple[str, str]:
+    """The grid as SVG, and the class of figures that scroll on narrow screens."""
+    import seaborn as sns
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    low, high = grid.limits or (0.0, 1.0)
+    names = [axes.wrap(name, 150)[0] for name in grid.rows]
+    sized = max((axes.width(text) for text in grid.after), default=0.0)
+    left = max((axes.width(name) for name in names), default=0.0) + sized + (24 if sized else 12)
+    many = max(len(grid.columns), 1)
+    wide = max(svg.WIDTH, left + many * NARROWEST + 4)
+    cell = min((wide - left - 4) / many, 96.0)
+    heads = [axes.wrap(name, cell - 4) for name in grid.columns]
+    top = 8 + axes.LINE * (max((len(head) for head in heads), default=1) + bool(grid.corner))
+    tall = ROW if many > 8 else ROW + 6
+    bottom = 30.0 if legend else 4.0
+    sheet = svg.sheet(top + tall * len(grid.rows) + bottom, width=wide, xlim=(0, many), ylim=(len(grid.rows), 0),
+                      margins=(left, wide - left - cell * many, top, bottom))  # fmt: skip
+    steps = [palette.TOKENS[name][0] for name in palette.RAMP]
+    edges = np.linspace(low, high, len(steps) + 1)
+    cells = np.ma.masked_invalid(grid.numbers) if grid.numbers.size else None
+    if cells is not None and not cells.mask.all():
+        sns.heatmap(grid.numbers, ax=sheet.axes, cbar=False, annot=False, xticklabels=False, yticklabels=False,
+                    cmap=ListedColormap(steps), norm=BoundaryNorm(edges, len(steps), clip=True),
+                    linewidths=1.5, linecolor=palette.TOKENS["paper"][0],
+                    rasterized=int((~cells.mask).sum()) > svg.MANY_MARKS)  # fmt: skip
+    _grid_words(sheet, grid, names, heads, cell, edges)
+    if legend:
+        _legend(sheet, legend(low), legend(high))
+    return svg.markup(sheet), "wide" if wide > svg.WIDTH else ""
+
+
+def _grid_words(sheet: svg.Sheet, grid: Grid, names, heads, cell: float, edges) -> None:
+    if grid.corner:
+        svg.put(sheet, sheet.left, 13, grid.corner)
+    for j, head in enumerate(heads):
+        for i, line in enumerate(head):
+            up = (len(head) - 1 - i) * axes.LINE
+            svg.put(sheet, sheet.x(j + 0.5), sheet.top - 7 - up, line, "m")
+    for i, (name, after) in enumerate(zip(names, grid.after, strict=True)):
+        middle = sheet.y(i + 0.5) + 4.5
+        svg.put(sheet, 0, middle, name, "i b" if i == grid.bold else "i")
+        if after:
+            svg.put(sheet, sheet.left - 10, middle, after, "e")
+        for j, text in enumerate(grid.texts[i]):
+            if text and axes.width(text, CELL) <= cell - 3:
+                svg.put(sheet, sheet.x(j + 0.5), middle - 0.5, text, _cell_look(grid.numbers[i, j], edges, cell, text))
+
+
+def _cell_look(number: float, edges: np.ndarray, cell: float, text: str) -> str:
+    """Cell words take the colour that stands out, and the full size where there is room for it."""
+    size = "" if axes.width(text, axes.SIZE) <= cell - 8 else " c"
+    if math.isnan(number):
+        return "m" + size
+    step = int(np.clip(np.searchsorted(edges, number, side="right") - 1, 0, len(palette.RAMP) - 1))
+    return ("m f-paper" if step >= palette.INVERT_FROM else "m i") + size
+
+
+def _legend(sheet: svg.Sheet, low: str, high: str) -> None:
+    """The steps of colour as a strip, with the values of its ends."""
+    y, each = sheet.height - 18, 16.0
+    x = sheet.left + axes.width(low) + 8
+    strip = "".join(
+        f'<path class="f-{name}" d="M{x + i * each:.1f} {y:.1f}h{each:g}v12h-{each:g}z"/>'
+        for i, name in enumerate(palette.RAMP)
+    )
+    sheet.words.append(strip)
+    svg.put(sheet, sheet.left, y + 10.5, low)
+    svg.put(sheet, x + each * len(palette.RAMP) + 8, y + 10.5, high)

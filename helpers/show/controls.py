@@ -1,0 +1,106 @@
+"""Widgets for people in JupyterLab; where nobody is, the same function runs once and nothing is left on the page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from helpers.errors import nearest
+
+HEADLESS = "GROWTH_RINGS_HEADLESS"
+
+
+def explore(function: Callable[..., Any], *, start: dict[str, Any] | None = None, **choices: Any) -> Any:
+    """Call a function again whenever a choice changes, and show what it returns.
+
+    Args:
+        function: Takes the choices by name; what it returns is displayed.
+        start: Values to begin with, by name; without one, a choice begins with its first value.
+        choices: By name: a list (menu), a dict (menu of labels), `(low, high)` or `(low, high, step)` of numbers
+            (slider), True or False (box), text (field).
+
+    Returns:
+        A widget; or None when headless, the function having been called once with the starting values, so that a
+        broken cell fails the run.
+
+    Raises:
+        ValueError: A starting value is not among its choices, or a choice has no values.
+    """
+    start = start or {}
+    unknown = set(start) - set(choices)
+    if unknown:
+        name = sorted(unknown)[0]
+        raise ValueError(f'start: there is no choice "{name}". Choices: {", ".join(choices)}.{nearest(name, choices)}')
+    first = {name: _first(name, choice, start.get(name)) for name, choice in choices.items()}
+    if headless():
+        function(**first)
+        return None
+    import ipywidgets
+
+    inputs = {name: _widget(name, choice, first[name]) for name, choice in choices.items()}
+    shown = ipywidgets.interactive_output(_displayed(function), inputs)
+    return ipywidgets.VBox([ipywidgets.HBox(list(inputs.values()), layout={"flex_flow": "row wrap"}), shown])
+
+
+def headless() -> bool:
+    """Whether nobody is there to move a widget (the runner and the tests set the variable)."""
+    return os.environ.get(HEADLESS, "") not in ("", "0")
+
+
+def _displayed(function: Callable[..., Any]) -> Callable[..., None]:
+    def show(**values: Any) -> None:
+        from IPython.display import display
+
+        result = function(**values)
+        if result is not None:
+            display(result)
+
+    return show
+
+
+def _options(choice: Any) -> list[tuple[str, Any]]:
+    pairs = choice.items() if isinstance(choice, dict) else ((str(value), value) for value in choice)
+    return [(str(label), value) for label, value in pairs]
+
+
+def _is_slider(choice: Any) -> bool:
+    numbers = isinstance(choice, tuple) and len(choice) in (2, 3)
+    return numbers and all(isinstance(v, int | float) and not isinstance(v, bool) for v in choice)
+
+
+def _first(name: str, choice: Any, wanted: Any) -> Any:
+    """The value to begin with, checked against the choice."""
+    if isinstance(choice, bool | str):
+        return choice if wanted is None else wanted
+    if _is_slider(choice):
+        value = choice[0] if wanted is None else wanted
+        if not choice[0] <= value <= choice[1]:
+            raise ValueError(f"{name} = {value}: the slider goes from {choice[0]} to {choice[1]}.")
+        return value
+    options = _options(choice)
+    if not options:
+        raise ValueError(f"{name}: there is nothing to choose from.")
+    values = [value for _, value in options]
+    if wanted is not None and wanted not in values:
+        known = [label for label, _ in options]
+        raise ValueError(f'{name} = "{wanted}" is not among {", ".join(known)}.{nearest(wanted, known)}')
+    return values[0] if wanted is None else wanted
+
+
+def _widget(name: str, choice: Any, value: Any) -> Any:
+    import ipywidgets
+
+    from helpers.show import words
+
+    named: dict[str, Any] = {"value": value, "description": words.label(name), "style": {"description_width": "initial"}}
+    if isinstance(choice, bool):
+        return ipywidgets.Checkbox(**named)
+    if isinstance(choice, str):
+        return ipywidgets.Text(**named, continuous_update=False)
+    if _is_slider(choice):
+        whole = all(isinstance(v, int) for v in choice)
+        step = choice[2] if len(choice) == 3 else 1 if whole else (choice[1] - choice[0]) / 100
+        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+        return kind(min=choice[0], max=choice[1], step=step, continuous_update=False, **named)
+    return ipywidgets.Dropdown(options=_options(choice), **named)

@@ -1,0 +1,164 @@
+"""A number and its unit as text. What is undefined is "-", never NaN, infinity or 0."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from decimal import Decimal
+
+from helpers.errors import nearest
+from helpers.show import gate
+from helpers.show.words import word
+
+UNDEFINED = "-"
+# "people" withholds itself when it is small; "count" is for things (events, contents); "share" is 0 to 1;
+# "points" is a difference of shares, 0 to 1; "p" is a p-value; "text" is shown as it is.
+UNITS = ("people", "count", "share", "points", "money", "days", "number", "p", "date", "week", "text")
+NUMERIC = frozenset(UNITS) - {"date", "week", "text"}
+_WEEK = re.compile(r"(\d{4})-W(\d{2})\Z")
+
+
+def value(x: object, unit: str = "number", *, digits: int | None = None, sign: bool = False, bare: bool = False) -> str:
+    """One value as text.
+
+    Args:
+        x: A number, Decimal, date, text, or anything missing.
+        unit: One of UNITS.
+        digits: Decimals; None leaves it to the unit and the size of the number.
+        sign: Print a plus before what is above zero (a change). Points always carry their sign.
+        bare: Leave out the words of the unit, for a column whose head says it.
+
+    Returns:
+        `1,234`  `12.3 %`  `+1.2 points`  `CNY 1,234.50`  `12.3 days`  `0.0016`  `<0.001`  `8 Mar 2026`  `-`
+    """
+    check(unit)
+    if unit in ("text", "week"):
+        return UNDEFINED if _missing(x) else gate.plain(x)
+    if unit == "date":
+        return day(x)
+    number = _number(x)
+    if number is None:
+        return UNDEFINED
+    if unit == "people" and not sign and gate.is_small(number):
+        return gate.small_mark()
+    return _FORMS[unit](number, digits, sign, bare)
+
+
+def interval(low: object, high: object, unit: str = "number", *, digits: int | None = None) -> str:
+    """`17.9 to 20.2 %`: both ends with the same decimals, the unit said once; "-" if either end is undefined."""
+    if _number(low) is None or _number(high) is None:
+        return UNDEFINED
+    if digits is None and unit in ("share", "number", "days"):
+        digits = decimals(max(abs(float(low)), abs(float(high))), unit)  # type: ignore[arg-type]
+    first = value(low, unit, digits=digits, bare=unit != "share")
+    if unit == "share":
+        first = first.removesuffix(" %")
+    if unit == "money":
+        return f"{value(low, unit, digits=digits)} {word('format.to')} {value(high, unit, digits=digits, bare=True)}"
+    return f"{first} {word('format.to')} {value(high, unit, digits=digits)}"
+
+
+def decimals(size: float, unit: str) -> int:
+    """How many decimals a number of this size deserves in its unit."""
+    if unit in ("share", "points"):
+        return 2 if 0 < size < 0.01 else 1
+    if unit == "money":
+        return 2
+    if unit in ("people", "count"):
+        return 0
+    return 0 if size >= 100 else 1 if size >= 10 else 2
+
+
+def day(x: object, *, year: bool = True) -> str:
+    """`8 Mar 2026`, or `8 Mar`; accepts dates, timestamps and ISO text."""
+    if _missing(x):
+        return UNDEFINED
+    try:
+        date = x if hasattr(x, "year") else dt.date.fromisoformat(str(x)[:10])
+    except ValueError:
+        return gate.plain(x)
+    month = word("format.months").split()[date.month - 1]
+    return word("format.day_year" if year else "format.day", day=date.day, month=month, year=date.year)
+
+
+def week_start(label: object) -> dt.date | None:
+    """The Monday of `2026-W10`, or None if the text is not an ISO week."""
+    found = _WEEK.match(str(label))
+    try:
+        return dt.date.fromisocalendar(int(found[1]), int(found[2]), 1) if found else None
+    except ValueError:
+        return None
+
+
+def check(unit: str) -> str:
+    """The unit, if there is one of that name."""
+    if unit not in UNITS:
+        raise ValueError(f'unit "{unit}" is unknown. Units: {", ".join(UNITS)}.{nearest(unit, UNITS)}')
+    return unit
+
+
+def _missing(x: object) -> bool:
+    return x is None or type(x).__name__ in ("NAType", "NaTType") or x != x
+
+
+def _number(x: object) -> float | Decimal | None:
+    """A finite number, or None; Decimals stay exact."""
+    if _missing(x) or isinstance(x, bool):
+        return int(x) if isinstance(x, bool) else None
+    try:
+        number = x if isinstance(x, Decimal) else float(x)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _fixed(number: float | Decimal, digits: int, sign: bool) -> str:
+    text = f"{number:+,.{digits}f}" if sign else f"{number:,.{digits}f}"
+    # Rounded to nothing there is neither plus nor minus.
+    return text.lstrip("+-") if not re.search(r"[1-9]", text) else text
+
+
+def _plain(number, digits, sign, bare, unit="count"):
+    return _fixed(number, decimals(abs(float(number)), unit) if digits is None else digits, sign)
+
+
+def _number_form(number, digits, sign, bare):
+    if digits is None and float(number).is_integer() and abs(number) >= 10:
+        digits = 0
+    return _plain(number, digits, sign, bare, "number")
+
+
+def _share(number, digits, sign, bare):
+    text = _fixed(number * 100, decimals(abs(float(number)), "share") if digits is None else digits, sign)
+    return f"{text} %"
+
+
+def _points(number, digits, sign, bare):
+    text = _fixed(number * 100, decimals(abs(float(number)), "points") if digits is None else digits, True)
+    return text if bare else word("format.points", n=text)
+
+
+def _money(number, digits, sign, bare):
+    text = _plain(number, digits, sign, bare, "money")
+    code = gate.settings().currency
+    if bare or not code:
+        return text
+    return f"{text[0]}{code} {text[1:]}" if text[0] in "+-" else f"{code} {text}"
+
+
+def _days(number, digits, sign, bare):
+    if digits is None:
+        digits = 0 if float(number).is_integer() else 1
+    text = _fixed(number, digits, sign)
+    return text if bare else word("format.day_one" if text == "1" else "format.days", n=text)
+
+
+def _p(number, digits, sign, bare):
+    return "<0.001" if number < 0.001 else f"{number:.4f}" if number < 0.01 else f"{number:.3f}"
+
+
+_FORMS = {
+    "people": _plain, "count": _plain, "number": _number_form, "share": _share, "points": _points, "money": _money,
+    "days": _days, "p": _p,
+}  # fmt: skip

@@ -1,0 +1,195 @@
+"""An executed notebook as one self-contained page: no script, no address of another server, the same bytes each time."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.errors import RunFailed
+from helpers.show import format, gate, palette, words
+from helpers.show.checks import LARGEST, is_broken
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+__all__ = ["LARGEST", "PageInfo", "history", "is_broken", "render"]
+
+HIDDEN = frozenset({"parameters", "injected-parameters", "setup", "explore"})
+QUALITIES = ("", "good", "warn", "alarm")
+_HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """What surrounds a notebook on its page.
+
+    `dataset` is the name that readers know, `week` an ISO week or "undated", `week_dates` its days in words,
+    `status` one line ("complete; data up to 8 Mar 2026"), `quality` its mark ("good", "warn", "alarm" or ""),
+    `links` the pages of the run as (href, label, is it this one), `footer` what traces the numbers, `skipped` a line
+    for each part that the dataset does not allow.
+    """
+
+    dataset: str
+    title: str
+    week: str = ""
+    week_dates: str = ""
+    status: str = ""
+    language: str = "en"
+    links: list[tuple[str, str, bool]] = field(default_factory=list)
+    footer: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    quality: str = ""
+
+
+def render(nb: NotebookNode, page: PageInfo) -> str:
+    """The page of an executed notebook.
+
+    Raises:
+        ValueError: `page.quality` is none of QUALITIES.
+        RunFailed: The page is over 300 KiB; names the cells that weigh most.
+    """
+    if page.quality not in QUALITIES:
+        raise ValueError(f'quality "{page.quality}" is unknown. Marks: {", ".join(QUALITIES[1:])}, or none.')
+    body, _ = _exporter().from_notebook_node(nb, resources={"page": page, "css": stylesheet()})
+    body = _tidy(body)
+    size = len(body.encode())
+    if size > LARGEST:
+        raise RunFailed(
+            f'The page "{page.title}" has {size / 1024:.0f} KiB; at most {LARGEST // 1024} are allowed.\n'
+            f"  Heaviest cells: {', '.join(_heaviest(nb))}.\n"
+            "  Draw fewer marks, fold or shorten long tables, or move a figure to another notebook."
+        )
+    return body
+
+
+def history(name: str, rows: list[dict[str, Any]], *, title: str | None = None, language: str = "en") -> str:
+    """The page of all weeks of a dataset, newest first.
+
+    Args:
+        name: The dataset's name.
+        rows: One a week: `week`, `headline`, `quality`, `built_at`, `seconds` (a number), `href`.
+        title: What readers call the dataset; None: its name.
+    """
+    shown = title or name
+    page = PageInfo(shown, words.word("page.history_title", name=shown), language=language)
+    made = [
+        {"seconds": "", **dict.fromkeys(("week", "headline", "quality", "built_at", "href"), ""), **row}
+        for row in sorted(rows, key=lambda row: str(row["week"]), reverse=True)
+    ]
+    for row in made:
+        row["seconds"] = format.value(row["seconds"], "number", digits=1)
+    template = _exporter().environment.get_template("history.html.j2")
+    return _tidy(template.render(resources={"page": page, "css": stylesheet(), "rows": made}))
+
+
+@lru_cache(maxsize=1)
+def stylesheet() -> str:
+    """The whole style of a page: colours in both forms, the page, the parts."""
+    page, parts = ((gate.TEMPLATE / name).read_text(encoding="utf-8") for name in ("page.css", "parts.css"))
+    light, dark = palette.variables("light"), palette.variables("dark")
+    forms = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    # The body is a .gr too, whose width must not be that of a figure.
+    return f"{forms}{palette.classes()}{gate.squeeze(parts)}body.gr{{max-width:none}}{gate.squeeze(page)}"
+
+
+@cache
+def _exporter() -> Any:
+    # Two thirds of nbconvert's import are an optional check of addresses that jsonschema pulls in and we never use.
+    absent = "rfc3987_syntax" not in sys.modules
+    if absent:
+        sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+    try:
+        from nbconvert.exporters import TemplateExporter
+    finally:
+        if absent:
+            del sys.modules["rfc3987_syntax"]
+
+    installed = Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates"
+    exporter = TemplateExporter(
+        template_file="index.html.j2",
+        extra_template_basedirs=[str(gate.TEMPLATE)],
+        template_paths=[str(gate.TEMPLATE), str(installed)],
+        display_data_priority=["text/html", "text/plain"],
+        filters={
+            "escape": gate.escape, "word": words.word, "shown": _shown, "is_shown": _is_shown, "summary": _summary,
+            "prose": _prose, "when": _when, "heading": _heading,
+        },
+    )  # fmt: skip
+    exporter.environment.trim_blocks = True
+    return exporter
+
+
+def _shown(output: Any) -> str:
+    """Markup that the gate made, as it is; of anything else its plain text."""
+    if output.get("metadata", {}).get("text/html", {}).get(gate.MARK):
+        return gate.bare(_joined(output["data"]["text/html"]))
+    return f"<pre>{gate.escape(_joined(output['data'].get('text/plain', '')))}</pre>"
+
+
+def _joined(text: str | list[str]) -> str:
+    return text if isinstance(text, str) else "".join(text)
+
+
+def _is_shown(cell: Any) -> bool:
+    """Whether a cell has something for readers: not a tag of the machinery, and text or an output."""
+    if HIDDEN & set(cell.metadata.get("tags", [])):
+        return False
+    if cell.cell_type == "markdown":
+        return bool(_prose(cell.source).strip())
+    return cell.cell_type == "code" and bool(cell.outputs)
+
+
+def _summary(cell: Any) -> str:
+    """What a folded cell is called: its first heading, else its id in words."""
+    found = _HEADING.search(cell.source) if cell.cell_type == "markdown" else None
+    text = found[1] if found else str(cell.get("id", "")).replace("-", " ")
+    return text[:1].upper() + text[1:] or words.word("page.detail")
+
+
+@cache
+def _markdown() -> Any:
+    import mistune
+
+    class Prose(mistune.HTMLRenderer):
+        """Markdown without live markup, pictures or addresses; the title is the page's own."""
+
+        def heading(self, text: str, level: int, **attrs: Any) -> str:
+            return "" if level == 1 else f"<h{level}>{text}</h{level}>\n"
+
+        def link(self, text: str, url: str, title: str | None = None) -> str:
+            inside = re.match(r"(#|[\w./-]+(#|$))", url) and "//" not in url
+            return f'<a href="{gate.escape(url)}">{text}</a>' if inside else text
+
+        def image(self, text: str, url: str, title: str | None = None) -> str:
+            return gate.escape(text)
+
+    return mistune.create_markdown(renderer=Prose(escape=True), plugins=["table", "strikethrough"])
+
+
+def _prose(source: str) -> str:
+    return str(_markdown()(gate.plain(source)))
+
+
+def _when(page: PageInfo) -> str:
+    week = words.word("page.week", week=page.week) if format.week_start(page.week) else page.week
+    return ", ".join(filter(None, [week, page.week_dates]))
+
+
+def _heading(page: PageInfo) -> str:
+    return " · ".join(filter(None, [page.title, page.dataset, page.week]))
+
+
+def _tidy(body: str) -> str:
+    return re.sub(r"\n\s*\n+", "\n", body).strip() + "\n"
+
+
+def _heaviest(nb: NotebookNode, most: int = 3) -> list[str]:
+    def weight(cell: Any) -> int:
+        return sum(len(_shown(output)) for output in cell.get("outputs", []) if "data" in output)
+
+    cells = sorted((cell for cell in nb.cells if _is_shown(cell)), key=weight, reverse=True)
+    return [f"{cell.get('id', '?')} ({weight(cell) / 1024:.0f} KiB)" for cell in cells[:most]]

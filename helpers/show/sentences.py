@@ -1,0 +1,218 @@
+"""Findings as sentences. The words come from the estimate and its interval: where the interval covers no change, the
+words are "no clear change", whatever the estimate says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from helpers.show import format, gate, words
+from helpers.show.gate import Shown, escape
+from helpers.show.words import Metric, word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TONES = ("", "good", "warn", "alarm")
+HEADLINE_WORDS = 25
+_WITH_UNIT = re.compile(r"([-+]?\d[\d,.]*) (%|points?|days?)(?![\w])|([A-Z]{3}) (\d[\d,.]*)")
+
+
+def say(*sentences: str, tone: str = "") -> Shown:
+    """One sentence as a paragraph, several as a list; `tone` is "", "good", "warn" or "alarm"."""
+    if tone not in TONES:
+        raise ValueError(f'tone "{tone}" is unknown. Tones: {", ".join(filter(None, TONES))}.')
+    spoken = [_ended(gate.plain(sentence)) for sentence in sentences if sentence]
+    kind = f"gr gr-say {tone}".strip()
+    if len(spoken) == 1:
+        body = f'<p class="{kind}">{unbroken(spoken[0])}</p>'
+    else:
+        body = f'<ul class="{kind}">' + "".join(f"<li>{unbroken(line)}</li>" for line in spoken) + "</ul>"
+    return Shown(body, "\n".join(spoken))
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.rstrip()[-1:] in tuple(".!?:;。！？") else sentence.rstrip() + word("format.end")
+
+
+def unbroken(text: str) -> str:
+    """The escaped text, in which a number does not part from its unit at the end of a line."""
+    return _WITH_UNIT.sub(lambda found: f'<span class="nb">{found[0]}</span>', escape(text))
+
+
+def verdict(low: object, high: object) -> str:
+    """What an interval of a difference says: "up", "down", "unclear" (it covers no change) or "" (there is none)."""
+    if format.interval(low, high) == format.UNDEFINED:
+        return ""
+    least, most = sorted((float(low), float(high)))  # type: ignore[arg-type]
+    return "up" if least > 0 else "down" if most < 0 else "unclear"
+
+
+def direction(record: Mapping, good: str) -> str:
+    """"good" or "bad" for a clear change of a metric that has a good direction, else ""."""
+    found = verdict(record.get("low"), record.get("high"))
+    if found not in ("up", "down") or not good:
+        return ""
+    return "good" if found == good else "bad"
+
+
+def moved(metric: Metric | str, now: object, before: object, low: object = None, high: object = None) -> str:
+    """How a number moved, in a few words, without naming it: `up 120 (+9.5 %), 95 % interval +80 to +160`."""
+    metric = words.metric(metric) if isinstance(metric, str) else metric
+    found = verdict(low, high)
+    step = _step(metric, now, before)
+    parts = {"size": step, "interval": _around(metric, low, high), "before": _value(metric, before)}
+    if not found:
+        return word("change.plain", **parts)
+    return word(f"change.short_{found}", **parts)
+
+
+def change(
+    metric: str,
+    now: object,
+    before: object,
+    low: object = None,
+    high: object = None,
+    *,
+    than: str | None = None,
+    n: object = None,
+) -> str:
+    """A sentence about a metric now and before.
+
+    Args:
+        metric: A key of metrics.toml.
+        now: Its value.
+        before: Its value in the period compared with.
+        low: Lower end of the interval of the change (now - before), in the metric's own unit; None: no interval is
+            known, and the sentence gives both numbers without judging.
+        high: Its upper end.
+        than: What it is compared with; None: the week before.
+        n: People described; below the smallest group shown, the sentence says only that.
+    """
+    spec, than = words.metric(metric), than or word("change.week_before")
+    if gate.is_small(n) or (spec.unit == "people" and (gate.is_small(now) or gate.is_small(before))):
+        return word("change.withheld", metric=spec.label, k=gate.settings().min_group)
+    if _value(spec, now) == format.UNDEFINED:
+        return word("change.undefined", metric=spec.label)
+    if _value(spec, before) == format.UNDEFINED:
+        return word("change.first", metric=spec.label, now=_value(spec, now))
+    parts = {"metric": spec.label, "now": _value(spec, now), "before": _value(spec, before), "than": than,
+             "size": _step(spec, now, before, sign=False), "interval": _around(spec, low, high)}  # fmt: skip
+    return word(f"change.{verdict(low, high) or 'bare'}", **parts)
+
+
+def difference(
+    label: str,
+    estimate: object,
+    low: object,
+    high: object,
+    *,
+    unit: str = "points",
+    p: object = None,
+    n: object = None,
+    digits: int | None = None,
+) -> str:
+    """A sentence about the difference between two groups, such as the arms of an experiment."""
+    if gate.is_small(n):
+        return word("change.withheld", metric=label, k=gate.settings().min_group)
+    if format.value(estimate, unit) == format.UNDEFINED:
+        return word("change.undefined", metric=label)
+    found = verdict(low, high) or "bare"
+    sure = word("change.p", p=_p(p)) if p is not None else ""
+    size = format.value(estimate, unit, sign=True, digits=digits)
+    around = format.interval(low, high, unit, digits=digits)
+    return word(f"difference.{found}", label=label, size=size, interval=around, p=sure)
+
+
+def share(metric: str, k: object, n: object, low: object = None, high: object = None, *, digits: int | None = None) -> str:
+    """`Week-1 retention: 19.0 % (845 of 4,450; 95 % interval 17.9 to 20.2 %)`; `metric` is a key or plain words."""
+    label = words.metric(metric).label if metric in words.metrics() else gate.plain(metric)
+    if gate.is_small(n):
+        return word("change.withheld", metric=label, k=gate.settings().min_group)
+    total = float(n) if format.value(n, "number") != format.UNDEFINED else 0.0  # type: ignore[arg-type]
+    if not total:
+        return word("change.nobody", metric=label)
+    rate = format.value(float(k) / total, "share", digits=digits)  # type: ignore[arg-type]
+    counts = {"k": format.value(k, "count"), "n": format.value(n, "count")}
+    around = format.interval(low, high, "share", digits=digits)
+    key = "share.plain" if around == format.UNDEFINED else "share.interval"
+    return word(key, label=label, rate=rate, interval=around, **counts)
+
+
+def headline(frame: pd.DataFrame, *, than: str | None = None) -> str:
+    """The first sentence of a report: the clearest change of the cards' frame, or that there is none.
+
+    Args:
+        frame: As for `tables.cards`; rows without an interval cannot be called a change.
+        than: What it is compared with; None: the week before.
+
+    Returns:
+        At most 25 words, with size, comparison and certainty.
+    """
+    rows = [record for record in frame.to_dict("records") if _speakable(record)]
+    if not rows:
+        return word("headline.nothing")
+    clear = [record for record in rows if verdict(record.get("low"), record.get("high")) in ("up", "down")]
+    if not any(verdict(record.get("low"), record.get("high")) for record in rows):
+        return change(rows[0]["metric"], rows[0]["value"], rows[0]["before"], than=than)
+    if not clear:
+        first = words.metric(rows[0]["metric"])
+        return word("headline.quiet", metric=first.label, now=_value(first, rows[0]["value"]),
+                    than=than or word("change.week_before"))  # fmt: skip
+    best = max(clear, key=_clarity)
+    return change(best["metric"], best["value"], best["before"], best["low"], best["high"], than=than)
+
+
+def listed(items: Iterable[object], most: int = 3) -> str:
+    """`a, b and c`, or `a, b, c and 4 more`."""
+    texts = [gate.plain(item) for item in items]
+    if len(texts) > most:
+        return word("list.more", first=", ".join(texts[:most]), n=len(texts) - most)
+    return word("list.and", first=", ".join(texts[:-1]), last=texts[-1]) if len(texts) > 1 else "".join(texts)
+
+
+def _speakable(record: Mapping) -> bool:
+    spec = words.metric(record["metric"])
+    numbers = [record.get("value"), record.get("before")]
+    if gate.is_small(record.get("n")) or any(format.value(v, "number") == format.UNDEFINED for v in numbers):
+        return False
+    return not (spec.unit == "people" and any(gate.is_small(v) for v in numbers))
+
+
+def _clarity(record: Mapping) -> float:
+    """How far no change lies outside the interval, in half-widths."""
+    low, high = sorted((float(record["low"]), float(record["high"])))
+    return abs(low + high) / ((high - low) or 1e-12)
+
+
+def _value(metric: Metric, x: object) -> str:
+    return format.value(x, metric.unit, digits=metric.digits)
+
+
+def _step(metric: Metric, now: object, before: object, *, sign: bool = True) -> str:
+    """The size of a change: shares in points, else in the unit, with the relative change where it makes sense."""
+    gap = float(now) - float(before)  # type: ignore[arg-type]
+    size = gap if sign else abs(gap)
+    if metric.unit in ("share", "points"):
+        text = format.value(size, "points", digits=metric.digits)
+        return text if sign else text.lstrip("+")
+    unit = "count" if metric.unit == "people" else metric.unit
+    size = format.value(size, unit, digits=metric.digits, sign=sign)
+    if metric.unit not in ("people", "count", "money") or float(before) <= 0:  # type: ignore[arg-type]
+        return size
+    return f"{size} ({format.value(gap / float(before), 'share', sign=True)})"  # type: ignore[arg-type]
+
+
+def _around(metric: Metric, low: object, high: object) -> str:
+    unit = {"share": "points", "people": "count"}.get(metric.unit, metric.unit)
+    if format.interval(low, high) == format.UNDEFINED:
+        return ""
+    ends = [format.value(end, unit, digits=metric.digits, sign=True, bare=True) for end in (low, high)]
+    text = f"{ends[0]} {word('format.to')} {ends[1]}"
+    return word("format.points", n=text) if unit == "points" else text
+
+
+def _p(p: object) -> str:
+    text = format.value(p, "p")
+    return text if text.startswith("<") else f"= {text}"

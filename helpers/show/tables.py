@@ -1,0 +1,169 @@
+"""Tables that a screen reader can follow, KPI cards, small lists of facts, and what was skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from helpers.show import format, gate, words
+from helpers.show.gate import Shown, escape
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Column = str | tuple[str, str] | tuple[str, str, int]
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    title: str,
+    columns: Mapping[str, Column],
+    n: str | None = None,
+    fold: int = 26,
+    keep: str = "last",
+    parts: bool = False,
+    note: str | None = None,
+    subtitle: str | None = None,
+) -> Shown:
+    """A table of some columns of a frame, in the frame's order.
+
+    Args:
+        frame: One row a line.
+        title: The finding, or what the table holds.
+        columns: Which columns, in which order: a unit, (label, unit) or (label, unit, digits). The name `low..high`
+            makes one cell of two columns, the ends of an interval. The first column names the row.
+        n: The column with the size of the group that a row describes; small groups lose all their numbers.
+        fold: Rows shown; the others are folded.
+        keep: "last" for periods (the newest stay), "first" for rankings.
+        parts: The rows are parts of a whole that readers may know; see `gate.withhold`.
+        note: A line under the table.
+        subtitle: Measure, population, period.
+    """
+    specs = {name: _column(name, spec) for name, spec in columns.items()}
+    needed = [part for name in specs for part in name.split("..")]
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise KeyError(f"table: the frame has no column {missing}; it has {list(frame.columns)}.")
+    rows, withheld = _cells(frame, specs, n, needed, parts)
+    cut = len(rows) - fold if len(rows) > fold + 3 else 0
+    shown, folded = (rows[cut:], rows[:cut]) if keep == "last" else (rows[: len(rows) - cut], rows[len(rows) - cut :])
+    head = [(label, unit in format.NUMERIC) for label, unit, _ in specs.values()]
+    under = [*([note] if note else []), *([words.word("gate.note", k=gate.settings().min_group)] if withheld else [])]
+    under += [words.word("tables.empty")] if not rows else []
+    caption = f"<strong>{escape(title)}</strong>" + (f"<span>{escape(subtitle)}</span>" if subtitle else "")
+    body = scrolled(grid(head, shown, caption), title)
+    if folded:
+        summary = words.word("tables.earlier" if keep == "last" else "tables.further", n=len(folded))
+        rest = scrolled(grid(head, folded, escape(summary), quiet=True), summary)
+        body += f"<details><summary>{escape(summary)}</summary>{rest}</details>"
+    body += "".join(f'<p class="note">{escape(line)}</p>' for line in under)
+    text = "\n".join(filter(None, [title, subtitle, plain_grid([label for label, *_ in specs.values()], rows), *under]))
+    return Shown(f'<div class="gr gr-table">{body}</div>', text)
+
+
+def _column(name: str, spec: Column) -> tuple[str, str, int | None]:
+    if isinstance(spec, str):
+        spec = (words.label(name) if ".." not in name else words.word("tables.interval"), spec)
+    format.check(spec[1])
+    return spec[0], spec[1], spec[2] if len(spec) > 2 else None
+
+
+def _cells(frame, specs, n, needed, parts) -> tuple[list[list[tuple[str, str]]], bool]:
+    """Rows of (text, class), and whether something is withheld."""
+    keys = next(iter(specs)).split("..")
+    values = [name for name in needed if specs.get(name, ("", "text"))[1] in format.NUMERIC or name not in specs]
+    values = [name for name in dict.fromkeys(values) if name not in keys]
+    safe = gate.withhold(frame, n, values, parts=parts)
+    rows, withheld = [], False
+    for record in safe.to_dict("records"):
+        row = []
+        for at, (name, (_, unit, digits)) in enumerate(specs.items()):
+            hidden = bool(record["withheld"]) and (set(name.split("..")) <= {*values, n}) and at > 0
+            text = record["withheld"] if hidden else _cell(record, name, unit, digits)
+            withheld = withheld or hidden or text == gate.small_mark()
+            kinds = ["few"] if record["few"] and unit in format.NUMERIC else []
+            row.append((text, " ".join([*kinds, *(["num"] if unit in format.NUMERIC else [])])))
+        rows.append(row)
+    return rows, withheld
+
+
+def _cell(record: dict, name: str, unit: str, digits: int | None) -> str:
+    if ".." in name:
+        low, high = name.split("..")
+        return format.interval(record[low], record[high], unit, digits=digits)
+    text = format.value(record[name], unit, digits=digits, bare=unit not in ("share", "points"))
+    return words.tier(text) if unit == "text" else text
+
+
+def grid(head: list[tuple[str, bool]], rows: list[list[tuple[str, str]]], caption: str = "", *, quiet: bool = False) -> str:
+    """An HTML table: `head` as (label, is it a number), `rows` as (text, class); `caption` is markup already."""
+    top = "".join(f'<th scope="col"{" class=num" if number else ""}>{escape(label)}</th>' for label, number in head)
+    lines = []
+    for row in rows:
+        first = f'<th scope="row">{escape(row[0][0])}</th>' if row else ""
+        cells = "".join(f"<td{_kind(kind)}>{escape(text)}</td>" for text, kind in row[1:])
+        lines.append(f"<tr>{first}{cells}</tr>")
+    hidden = " class=quiet" if quiet else ""
+    title = f"<caption{hidden}>{caption}</caption>" if caption else ""
+    return f"<table>{title}<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _kind(kind: str) -> str:
+    return f' class="{kind}"' if " " in kind else f" class={kind}" if kind else ""
+
+
+def scrolled(markup: str, name: str) -> str:
+    """A wide thing in a region of its own that scrolls, by keyboard too."""
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(name)}">{markup}</div>'
+
+
+def plain_grid(head: list[str], rows: list[list[tuple[str, str]]], limit: int = 40) -> str:
+    """The table as text, columns parted by two blanks; beyond `limit` lines only the last ones."""
+    lines = [head, *[[text for text, _ in row] for row in rows[-limit:]]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
+        .rstrip() for line in lines
+    )  # fmt: skip
+
+
+def facts(items: Mapping[str, object]) -> Shown:
+    """A small list of facts: label -> text, or (value, unit), or (value, unit, digits)."""
+    texts = {gate.plain(label): _fact(item) for label, item in items.items()}
+    rows = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in texts.items())
+    return Shown(f'<dl class="gr gr-facts">{rows}</dl>', "\n".join(f"{k}: {v}" for k, v in texts.items()))
+
+
+def _fact(item: object) -> str:
+    if isinstance(item, tuple):
+        return format.value(item[0], item[1], digits=item[2] if len(item) > 2 else None)
+    unit = "date" if hasattr(item, "year") else "count" if isinstance(item, int) else "number"
+    return format.value(item, "text" if isinstance(item, str) else unit)
+
+
+def skipped(part: str, why: str) -> Shown:
+    """One line that says what is not on the page and why."""
+    text = words.word("tables.skipped", part=gate.plain(words.label(part)), why=gate.plain(why))
+    return Shown(f'<p class="gr gr-skipped">{escape(text)}</p>', text)
+
+
+def cards(frame: pd.DataFrame) -> Shown:
+    """KPI cards, one a row.
+
+    Args:
+        frame: `metric` (a key of metrics.toml) and `value`; optional: `before` (the week before), `low` and `high`
+            (interval of the change, in the metric's own unit), `n` (people it describes), `series` (a list, oldest
+            first, the last being this week), `band_low` and `band_high` (the usual range, in the metric's unit, a
+            number or a list like `series`), `reason` (why the value is undefined).
+    """
+    from helpers.show import cards as drawn
+
+    made = [drawn.card(record) for record in frame.to_dict("records")]
+    body = "".join(markup for markup, _ in made)
+    return Shown(f'<ul class="gr gr-cards">{body}</ul>', "\n".join(text for _, text in made))
+
+
+def bullet(lines: Iterable[str]) -> str:
+    """Markup of a plain list."""
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"

@@ -1,0 +1,119 @@
+"""The engine that does all work which grows with events or users: DuckDB, embedded, reached through ibis.
+
+Everything that is DuckDB's alone stands in this folder; the rest of the project sees ibis tables.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers.errors import EnvironmentFault, InputError
+
+if TYPE_CHECKING:
+    import ibis
+
+ROW_GROUP = 122_880
+
+
+def connect(folders: list[Path], *, spill: Path, threads: int | None = None, memory: str | None = None):
+    """An ibis backend on an embedded DuckDB that sees the given folders and nothing else.
+
+    Args:
+        folders: The only folders that may be read or written.
+        spill: Where it may put what does not fit into memory (made when needed).
+        threads: Processors to use; all of this machine's by default.
+        memory: Such as "4GB"; by default half of this machine's.
+    """
+    import duckdb
+    import ibis
+
+    spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connection = duckdb.connect(":memory:")
+    allowed = ", ".join(quote(str(folder.resolve())) for folder in [*folders, spill])
+    for setting in (
+        "TimeZone = 'UTC'",
+        f"threads = {int(threads or os.cpu_count() or 2)}",
+        f"memory_limit = {quote(memory or f'{_half_the_memory()}MB')}",
+        f"temp_directory = {quote(str(spill))}",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "preserve_insertion_order = true",
+        "enable_progress_bar = false",
+        f"allowed_directories = [{allowed}]",
+        "enable_external_access = false",
+    ):
+        connection.execute(f"SET {setting}")
+    backend = ibis.duckdb.from_connection(connection)
+    connection.execute("SET lock_configuration = true")  # ibis sets the time zone itself while it takes over
+    return backend
+
+
+def _half_the_memory() -> int:
+    try:
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return 2048
+    return max(512, pages // 2 // 2**20)
+
+
+def quote(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def name(identifier: str) -> str:
+    """A column's name as an SQL identifier."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def view(backend, sql: str) -> ibis.Table:
+    """The ibis table that a query in the engine's own dialect describes; nothing is computed yet."""
+    label = f"v_{secrets.token_hex(6)}"
+    backend.con.execute(f"CREATE VIEW {label} AS {sql}")
+    return backend.table(label)
+
+
+def keep(backend, table: ibis.Table) -> ibis.Table:
+    """The same table, computed once and held by the engine (spilling when it does not fit)."""
+    label = f"t_{secrets.token_hex(6)}"
+    backend.con.execute(f"CREATE TABLE {label} AS {backend.compile(table)}")
+    return backend.table(label)
+
+
+def read(backend, path: Path) -> ibis.Table:
+    """A Parquet file of ours as an ibis table."""
+    return view(backend, f"SELECT * FROM read_parquet({quote(str(path))})")
+
+
+def write(backend, table: ibis.Table, path: Path, *, sort: list[str]) -> int:
+    """Write a table as Parquet, whole or not at all, readable by its owner alone; returns the number of rows.
+
+    Raises:
+        EnvironmentFault: The disk is full or not writable; names the path.
+    """
+    import duckdb
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    order = f" ORDER BY {', '.join(name(column) for column in sort)}" if sort else ""
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        rows = backend.con.execute(
+            f"COPY (SELECT * FROM ({backend.compile(table)}){order}) TO {quote(str(temporary))} "
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
+        ).fetchone()[0]
+        temporary.replace(path)
+    except (OSError, duckdb.IOException) as fault:
+        raise EnvironmentFault(
+            f"{path}: cannot be written ({fault}). Free some space or make the folder writable, then run again."
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return rows
+
+
+def explain(fault: Exception, what: str) -> InputError:
+    """The engine's own complaint in one plain line, without its pointer into generated SQL."""
+    return InputError(f"{what}: {str(fault).splitlines()[0]}")

@@ -1,0 +1,133 @@
+"""What the sources hold, before anything is built: their hashes, the days they cover, the events they name.
+
+Kept in `built/profile.json`, so that a run over unchanged files need not read them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers import paths
+
+if TYPE_CHECKING:
+    from helpers.sources.dataset import Dataset
+    from helpers.sources.reading import Part
+
+VERSION = 2
+ENOUGH_OF_A_DAY = 0.01
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Attributes:
+    data_until: Newest local day with at least 1 % of the median day's rows (or as dataset.toml says); None without events.
+    first_day: Oldest local day since 2000 with as many rows.
+    files: SHA-256 of each source file by its label.
+    rows: Records of each source file by its label, as counted when it was read.
+    events_seen: Names in the event column, most frequent first.
+    """
+
+    data_until: date | None
+    first_day: date | None
+    files: dict[str, str]
+    rows: dict[str, int]
+    events_seen: tuple[str, ...]
+
+
+def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
+    """All source files; the hash of a file whose size and time have not changed is taken from `known`."""
+    from helpers.sources.reading import Part
+    from helpers.sources.staging import file_hash
+
+    found = []
+    for source in dataset.sources():
+        for path in dataset.files(source):
+            label, stamp = label_of(path, dataset.root), _stamp(path)
+            seen = (known or {}).get(label)
+            digest = seen[2] if seen and seen[:2] == stamp else file_hash(path)
+            found.append(Part(source, path, label, digest))
+    return found
+
+
+def label_of(path: Path, root: Path) -> str:
+    """The file's name as messages and ledgers call it: relative to the folder of the sources."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def profile(dataset: Dataset) -> Profile:
+    """The dataset's profile, computed when a file or dataset.toml has changed.
+
+    Raises:
+        InputError: A file is missing, empty or damaged, or a role names an event that never occurs.
+    """
+    cache = paths.built(dataset.name) / "profile.json"
+    known = _load(cache)
+    found = parts(dataset, known.get("stamps"))
+    key = [VERSION, dataset.sha256, sorted((part.source.name, part.label, part.sha256) for part in found)]
+    key = json.loads(json.dumps(key))
+    if known.get("key") != key:
+        known = {"key": key, "profile": _compute(dataset, found)}
+    known["stamps"] = {part.label: [*_stamp(part.path), part.sha256] for part in found}
+    _save(cache, known)
+    made = known["profile"]
+    return Profile(
+        data_until=date.fromisoformat(made["data_until"]) if made["data_until"] else None,
+        first_day=date.fromisoformat(made["first_day"]) if made["first_day"] else None,
+        files=made["files"],
+        rows=made["rows"],
+        events_seen=tuple(made["events_seen"]),
+    )
+
+
+def _load(cache: Path) -> dict:
+    try:
+        return json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _save(cache: Path, content: dict) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    if cache.exists() and cache.read_text(encoding="utf-8") == text:
+        return
+    cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = cache.with_name(f".{cache.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(cache)
+
+
+def _compute(dataset: Dataset, found: list[Part]) -> dict:
+    import ibis
+
+    from helpers.sources import engine, reading
+
+    built = paths.built(dataset.name)
+    built.mkdir(parents=True, exist_ok=True, mode=0o700)
+    backend = engine.connect([dataset.root, built], spill=built / "spill")
+    for kind in sorted({part.source.kind for part in found} - {"events"}):
+        reading.rows(backend, dataset, found, kind, built)
+    events = reading.rows(backend, dataset, found, "events", built)
+    usable = events.filter(events.selected & events.fault.isnull() & ~events.duplicate)
+    names = usable.filter(usable.event.notnull()).group_by("event").agg(rows=ibis._.count())
+    named = names.order_by([names.rows.desc(), "event"]).limit(1000).to_pandas()
+    dataset.check_roles(named["event"].tolist(), int(named["rows"].sum()))
+    day = usable.ts.cast(f"timestamp('{dataset.timezone}')").date()
+    days = usable.filter(usable.ts.notnull()).group_by(day=day).agg(rows=ibis._.count()).to_pandas()
+    days = days.assign(day=days["day"].astype("datetime64[s]").dt.date)
+    days = days[days["day"] >= date(2000, 1, 1)]
+    full = days.loc[days["rows"] >= ENOUGH_OF_A_DAY * days["rows"].median(), "day"] if len(days) else days["day"]
+    until = dataset.data_until or (max(full) if len(full) else None)
+    files = {part.label: part.sha256 for part in found}
+    rows = {part.label: reading.row_count(part, built) for part in found}
+    made = Profile(until, min(full) if len(full) else None, files, rows, tuple(named["event"]))
+    return json.loads(json.dumps(asdict(made), default=str))

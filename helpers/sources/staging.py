@@ -1,0 +1,139 @@
+"""Bytes to text: each CSV file becomes, once, a Parquet file of text columns, every record with its line and byte.
+
+Nothing is interpreted here. A record of the wrong shape stays a row, its columns empty and its fault named, so that the
+rows of a staged file are the rows that came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from helpers.errors import EnvironmentFault, InputError
+from helpers.sources import scan
+
+VERSION = 1
+LINE, BYTE, FAULT = "_line", "_byte", "_fault"
+OUR_COLUMNS = (LINE, BYTE, FAULT)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of the file's bytes as they lie on disk."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def stage(path: Path, label: str, folder: Path, *, sha256: str, delimiter: str | None = None) -> Path:
+    """The staged form of one CSV file, made when it is not there yet.
+
+    Columns: the file's own as text ("" for an empty cell), `_line` (from 1; the header is line 1), `_byte` (position in
+    the unpacked file), `_fault` (None, or "ragged" / "nul": the row's own columns are then null).
+
+    Raises:
+        InputError: The file is empty, has no rows, or is not a CSV of UTF-8 text; names file, line and byte.
+    """
+    target = folder / f"{sha256[:32]}-{VERSION}{'' if delimiter is None else '-' + delimiter.encode().hex()}.parquet"
+    if target.exists():
+        return target
+    found = scan.shape(path, label, delimiter)
+    schema = pa.schema(
+        [(column, pa.string()) for column in found.columns]
+        + [(LINE, pa.int64()), (BYTE, pa.int64()), (FAULT, pa.string())]
+    )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        rows = _write(found, label, schema, temporary)
+        if not rows:
+            raise InputError(f"{label}: a header and no rows. Export it again, or take it out of dataset.toml.")
+        temporary.replace(target)
+    except OSError as fault:
+        raise EnvironmentFault(f"{folder}: cannot be written ({fault}). Free some space, then run again.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _write(found: scan.Shape, label: str, schema: pa.Schema, path: Path) -> int:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+    rows = 0
+    with pa.parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+        for block in scan.records(found, label):
+            for table in _tables(block, found, label, schema):
+                rows += table.num_rows
+                writer.write_table(table)
+    return rows
+
+
+def _tables(block: scan.Records, found: scan.Shape, label: str, schema: pa.Schema):
+    """The block's sound rows, then its faulty ones."""
+    ragged = block.cells != len(found.columns)
+    sound = ~(ragged | block.damaged)
+    if sound.any():
+        parsed = _parse(_cut(block, sound), found, label, block)
+        if parsed.num_rows != sound.sum():
+            first = int(block.lines[sound][0])
+            raise InputError(
+                f"{label}, between line {first} and {int(block.lines[-1])}: {sound.sum()} records but {parsed.num_rows} "
+                "rows. A quote stands inside a cell, or line ends are mixed; quote such cells and double their quotes."
+            )
+        yield _with_places(parsed, block, sound, [None] * int(sound.sum()), schema)
+    faulty = ~sound
+    if faulty.any():
+        faults = np.where(block.damaged[faulty], "nul", "ragged").tolist()
+        empty = pa.table({column: pa.nulls(len(faults), pa.string()) for column in found.columns})
+        yield _with_places(empty, block, faulty, faults, schema)
+
+
+def _cut(block: scan.Records, wanted: np.ndarray) -> bytes:
+    """The bytes of the wanted records alone."""
+    if wanted.all():
+        return block.data
+    lengths = np.diff(np.append(block.starts, len(block.data)))
+    inside = np.repeat(wanted, lengths)
+    return np.frombuffer(block.data, dtype=np.uint8)[block.starts[0] :][inside].tobytes()
+
+
+def _parse(data: bytes, found: scan.Shape, label: str, block: scan.Records) -> pa.Table:
+    try:
+        return pa.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pa.csv.ReadOptions(column_names=list(found.columns), block_size=2 * scan.BLOCK),
+            parse_options=pa.csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={column: pa.string() for column in found.columns}, strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as fault:
+        line, place = _bad_bytes(block)
+        if line:
+            raise InputError(f"{label} line {line}, byte {place}: not UTF-8 text. Save the file as UTF-8.") from None
+        raise InputError(f"{label}, near line {int(block.lines[0])}: {fault}") from None
+
+
+def _bad_bytes(block: scan.Records) -> tuple[int, int]:
+    try:
+        block.data.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        record = int(np.searchsorted(block.starts, fault.start, side="right")) - 1
+        return int(block.lines[max(record, 0)]), block.offset + fault.start
+    return 0, 0
+
+
+def _with_places(
+    table: pa.Table, block: scan.Records, which: np.ndarray, faults: list[str | None], schema: pa.Schema
+) -> pa.Table:
+    places = {
+        LINE: pa.array(block.lines[which], pa.int64()),
+        BYTE: pa.array(block.offset + block.starts[which], pa.int64()),
+        FAULT: pa.array(faults, pa.string()),
+    }
+    for column, values in places.items():
+        table = table.append_column(column, values)
+    return table.cast(schema)

@@ -1,0 +1,80 @@
+"""What tests share: a built root of their own, the sample's report built once, the real data where they are."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from helpers import paths
+
+REAL = Path(os.environ.get("GROWTH_RINGS_DATA") or paths.PROJECT.parent / "shared" / "data")
+FORBID_SKIPS = "GROWTH_RINGS_FORBID_SKIPS"
+
+
+@pytest.fixture(autouse=True)
+def built_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test writes into the project: everything built goes below this temporary folder."""
+    root = tmp_path / "built-root"
+    monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(root))
+    monkeypatch.delenv("GROWTH_RINGS_SOURCES", raising=False)
+    monkeypatch.delenv("GROWTH_RINGS_HEADLESS", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return root
+
+
+@pytest.fixture
+def real_data():
+    """Gives the folder of a real data set by name; skips, naming it, where it is missing."""
+
+    def find(name: str) -> Path:
+        folder = REAL / name
+        if not folder.is_dir():
+            said = f"the real data set {name} is not here; GROWTH_RINGS_DATA names the folder that holds it"
+            if os.environ.get(FORBID_SKIPS):
+                pytest.fail(said)
+            pytest.skip(said)
+        return folder
+
+    return find
+
+
+@dataclass(frozen=True)
+class Built:
+    """The sample's report, built once for all tests: read it, don't change it."""
+
+    root: Path
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports" / "sample"
+
+    @property
+    def pages(self) -> Path:
+        return self.reports / "latest"
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The sample's report; the first worker that asks builds it, the others wait for it."""
+    from helpers.runs import pipeline
+
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    root = shared / "sample-root"
+    with (shared / "sample.lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        patch.setenv(paths.BUILT_ROOT_VARIABLE, str(root))
+        if not (root / "reports" / "sample" / "latest").exists():
+            pipeline.report(pipeline.Request(), print)
+    return Built(root)
+
+
+@pytest.fixture
+def sample(built_once: Built, built_root: Path, monkeypatch: pytest.MonkeyPatch) -> Built:
+    """The same, with the environment pointing at it, so that `helpers.open_run()` opens it."""
+    monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(built_once.root))
+    return built_once
