@@ -40,13 +40,17 @@ class _WithParameters(TyperCommand):
 Dataset = Annotated[str, typer.Argument(help="A name under data/, or a folder with a dataset.toml.")]
 Week = Annotated[str, typer.Option(help="An ISO week such as 2026-W10, or latest.")]
 Root = Annotated[str | None, typer.Option(help="Where the source files lie, if not in data/<name>/raw.")]
-Given = Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A notebook's parameter; repeatable.")]
-Only = Annotated[str | None, typer.Option(metavar="NOTEBOOK", help="One notebook and what it needs; nothing is published.")]
+Given = Annotated[
+    list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A notebook's parameter; repeatable.")
+]
+Only = Annotated[
+    str | None, typer.Option(metavar="NOTEBOOK", help="One notebook and what it needs; nothing is published.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Run every step again, whether or not it changed.")]
 
 
 def _request(dataset: str, week: str, root: str | None, given: list[str] | None, only: str | None, force: bool):
-    from helpers.runs.pipeline import Request
+    from helpers.runs.planning import Request
 
     return Request(dataset=dataset, week=week, root=root, given=tuple(given or ()), only=only, force=force)
 
@@ -80,10 +84,10 @@ def plan(
     force: Force = False,
 ) -> None:
     """Print the order of the steps, and why each would run, without running them."""
-    from helpers.runs import pipeline
+    from helpers.runs import planning
 
-    made = pipeline.plan(_request(dataset, week, root, given, only, force))
-    print(pipeline.title(made.inputs.run))
+    made = planning.plan(planning.check(_request(dataset, week, root, given, only, force)))
+    print(made.title())
     for step in made.steps:
         decision = made.decisions[step.name]
         after = f"  after {', '.join(sorted(step.after))}" if step.after else ""

@@ -20,6 +20,7 @@ TIME = {
     "events": "ts", "users": "registered_at", "assignments": "assigned_at", "touches": "touched_at",
     "feedback": "answered_at",
 }  # fmt: skip
+LOCAL_DAYS = ("day", "registered_day", "assigned_day", "touched_day", "answered_day")
 REQUIRED = {
     "events": ("user_id", "event"),
     "users": ("user_id",),
@@ -236,14 +237,13 @@ def check_limits(found: pd.DataFrame, ledger: pd.DataFrame, *, quarantined: floa
     return shares.rename("share").reset_index()
 
 
-def coverage(judged: list[ibis.Table], zone: str) -> pd.DataFrame:
+def coverage(judged: list[ibis.Table]) -> pd.DataFrame:
     """What arrived up to the end of the week, by table and kind of event (contract `coverage`)."""
     parts = []
     for table in judged:
         kind = table.event if "event" in table.columns else table.table
         user = table.user_id if "user_id" in table.columns else ibis.null("string")
-        time = next((table[column] for column in TIME.values() if column in table.columns), None)
-        day = ibis.null("date") if time is None else time.cast(f"timestamp('{zone}')").date()
+        day = next((table[column] for column in LOCAL_DAYS if column in table.columns), ibis.null("date"))
         seen = table.mutate(kind=ibis.coalesce(kind, ""), person=user, day=day)
         seen = seen.filter(seen.selected & ~seen.status.isin(["after_as_of", "duplicates"]) & (seen.kind != ""))
         is_kept = seen.status == "kept"
@@ -262,8 +262,7 @@ def coverage(judged: list[ibis.Table], zone: str) -> pd.DataFrame:
     return found.sort_values(["table", "rows", "kind"], ascending=[True, False, True], ignore_index=True)
 
 
-def volume(events: ibis.Table, zone: str) -> pd.DataFrame:
+def volume(events: ibis.Table) -> pd.DataFrame:
     """Kept events and people a local day (contract `volume`)."""
-    day = events.ts.cast(f"timestamp('{zone}')").date()
-    found = events.group_by(day=day).agg(events=events.count(), users=events.user_id.nunique())
+    found = events.group_by("day").agg(events=events.count(), users=events.user_id.nunique())
     return found.order_by("day").to_pandas()

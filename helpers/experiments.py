@@ -30,6 +30,7 @@ ASSIGNMENTS = contracts.declare(
         "experiment": EXPERIMENT,
         "variant": VARIANT,
         "assigned_at": ("timestamp", "", "first assignment to the arm"),
+        "assigned_day": ("date", "", "its local day"),
     },
 )
 UNITS = contracts.declare(
@@ -118,10 +119,12 @@ HEALTH = contracts.declare(
 
 def exposures(assignments: ibis.Table) -> ibis.Table:
     """First assignment of each user to each arm of each experiment (contract `assignments`)."""
-    return assignments.group_by(["user_id", "experiment", "variant"]).agg(assigned_at=assignments.assigned_at.min())
+    return assignments.group_by(["user_id", "experiment", "variant"]).agg(
+        assigned_at=assignments.assigned_at.min(), assigned_day=assignments.assigned_day.min()
+    )
 
 
-def _members(plan: dict, assignments: ibis.Table | None, units: ibis.Table | None, zone: str) -> ibis.Table | None:
+def _members(plan: dict, assignments: ibis.Table | None, units: ibis.Table | None) -> ibis.Table | None:
     """One row a person: `user_id`, `variant`, `arms` (how many the person was seen in), and the day or the metrics."""
     if "units" in plan:
         if units is None:
@@ -131,17 +134,16 @@ def _members(plan: dict, assignments: ibis.Table | None, units: ibis.Table | Non
     if assignments is None:
         return None
     own = assignments.filter(assignments.experiment == plan["name"])
-    day = own.assigned_at.cast(f"timestamp('{zone}')").date()
     return own.group_by("user_id").agg(
-        variant=own.variant.argmin(own.assigned_at), arms=own.variant.nunique(), day=day.min()
+        variant=own.variant.argmin(own.assigned_at), arms=own.variant.nunique(), day=own.assigned_day.min()
     )
 
 
-def arms(plans: list[dict], assignments: ibis.Table | None, units: ibis.Table | None, *, zone: str) -> pd.DataFrame:
+def arms(plans: list[dict], assignments: ibis.Table | None, units: ibis.Table | None) -> pd.DataFrame:
     """Sizes of all arms against the plan (contract `arms`); an arm that the plan names and nobody is in has 0."""
     rows = []
     for plan in plans:
-        members = _members(plan, assignments, units, zone)
+        members = _members(plan, assignments, units)
         if members is None:
             continue
         counted = (
@@ -165,7 +167,6 @@ def moments(
     user_day: ibis.Table | None,
     *,
     last_day: date | None,
-    zone: str,
 ) -> pd.DataFrame:
     """Counts, sums and squared deviations of every metric by arm (contract `moments`): what all effects are computed on.
 
@@ -177,7 +178,7 @@ def moments(
     """
     found = []
     for plan in plans:
-        members = _members(plan, assignments, units, zone)
+        members = _members(plan, assignments, units)
         if members is None:
             continue
         members = members.filter((members.arms == 1) & members.variant.isin(list(plan["variants"])))

@@ -91,18 +91,16 @@ REPLY_DAY = contracts.declare(
 )
 
 
-def localise(events: ibis.Table, zone: str) -> ibis.Table:
-    """Events with `day`, `weekday` (0 = Monday) and `hour` in the dataset's zone, and `at`, whole seconds since 1970."""
-    local = events.ts.cast(f"timestamp('{zone}')").cast("timestamp")
-    day = local.date()
-    since_monday = day.epoch_days() - day.truncate("W").epoch_days()
+def timed(events: ibis.Table) -> ibis.Table:
+    """Kept events with `weekday` (of the local day, 0 = Monday) and `at`, whole seconds since 1970."""
+    since_monday = events.day.epoch_days() - events.day.truncate("W").epoch_days()
     return events.mutate(
-        day=day, weekday=since_monday.cast("int64"), hour=local.hour().cast("int64"), at=events.ts.epoch_seconds()
+        weekday=since_monday.cast("int64"), hour=events.hour.cast("int64"), at=events.ts.epoch_seconds()
     )
 
 
 def first_seen(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
-    """First days of each user (contract `first_seen`); `events` as `localise` gives them."""
+    """First days of each user (contract `first_seen`); `events` as `timed` gives them."""
     active, pay = _has(events, roles, "active"), _has(events, roles, "pay")
     return events.group_by("user_id").agg(
         first_day=events.day.min(),
@@ -142,7 +140,7 @@ def _cap_at_a_day(begun: ibis.Table, window) -> ibis.Table:
 
 
 def user_day(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
-    """Counts, amounts and sessions by user and local day (contract `user_day`); `events` as `localise` gives them."""
+    """Counts, amounts and sessions by user and local day (contract `user_day`); `events` as `timed` gives them."""
     table = sessions(events.mutate(visit=_has(events, roles, "active")))
     pay, refund = _has(table, roles, "pay"), _has(table, roles, "refund")
     nothing = ibis.literal(Decimal(0)).cast("decimal(18, 4)")

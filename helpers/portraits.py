@@ -24,10 +24,11 @@ USERS = contracts.declare(
     key=["user_id"],
     needs="users",
     open_columns=True,
-    nullable=("registered_at", "channel", "referrer_id", "city", "gender", "birth_year"),
+    nullable=("registered_at", "registered_day", "channel", "referrer_id", "city", "gender", "birth_year"),
     columns={
         "user_id": USER,
         "registered_at": ("timestamp", "", "sign-up"),
+        "registered_day": ("date", "", "local day of sign-up"),
         "channel": ("string", "", "channel of acquisition"),
         "referrer_id": ("string", "", "pseudonym of who invited the user"),
         "city": ("string", "", "city or region"),
@@ -164,13 +165,12 @@ def portraits(
     reply_day: ibis.Table | None,
     interests: ibis.Table | None,
     last_day: date,
-    zone: str,
 ) -> ibis.Table:
     """All portraits as of the end of `last_day` (contract `portraits`).
 
     What a dataset lacks stays empty: no users table, no attributes; no replies, none given or received.
     """
-    people = _everyone(first_seen, users, last_day=last_day, zone=zone)
+    people = _everyone(first_seen, users, last_day=last_day)
     parts = [_behaviour(user_day, last_day), _spending(user_day, last_day), _rhythm(user_hour)]
     parts += [] if reply_day is None else _replies(reply_day, last_day)
     parts += [] if users is None else [_referrals(users)]
@@ -180,15 +180,14 @@ def portraits(
     return _complete(people)
 
 
-def _everyone(first_seen: ibis.Table, users: ibis.Table | None, *, last_day: date, zone: str) -> ibis.Table:
+def _everyone(first_seen: ibis.Table, users: ibis.Table | None, *, last_day: date) -> ibis.Table:
     seen = first_seen.select("user_id", "first_day", "first_active_day", "last_active_day", "first_pay_day")
     if users is None:
         nothing = {name: ibis.null("string") for name in ("channel", "city", "gender", "age_band")}
         people = seen.mutate(registered_day=ibis.null("date"), **nothing)
     else:
         known = users.select(
-            "user_id", "channel", "city", "gender",
-            registered_day=users.registered_at.cast(f"timestamp('{zone}')").date(),
+            "user_id", "registered_day", "channel", "city", "gender",
             age_band=_age_band(last_day.year - users.birth_year),
         )  # fmt: skip
         joined = known.outer_join(seen, "user_id")

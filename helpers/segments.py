@@ -68,14 +68,14 @@ TIER_SIZES = contracts.declare(
 
 
 def tiers(
-    first_seen: ibis.Table, user_day: ibis.Table, users: ibis.Table | None, *, last_day: date, zone: str, rules: dict
+    first_seen: ibis.Table, user_day: ibis.Table, users: ibis.Table | None, *, last_day: date, rules: dict
 ) -> ibis.Table:
     """Every user's tiers as of the end of `last_day` (contract `segments`).
 
     Args:
         rules: The limits, by section (`activity`, `contribution`, `payment`, `value`, `lifecycle`).
     """
-    people = _people(first_seen, users, last_day, zone)
+    people = _people(first_seen, users, last_day)
     past = user_day.filter(user_day.day <= last_day)
     for part in (_recent(past, last_day, rules), _paid(past, last_day, rules), _worth(past, last_day, rules)):
         people = people.left_join(part, "user_id").drop("user_id_right")
@@ -104,12 +104,12 @@ def _as(value: ibis.Value, dtype: str) -> ibis.Value:
     return value.cast({"decimal": "decimal(38, 4)"}.get(dtype, dtype))
 
 
-def _people(first_seen: ibis.Table, users: ibis.Table | None, last_day: date, zone: str) -> ibis.Table:
+def _people(first_seen: ibis.Table, users: ibis.Table | None, last_day: date) -> ibis.Table:
     """Everyone known by then: first active day and first payment, empty for who only signed up."""
     seen = first_seen.filter(first_seen.first_day <= last_day).select("user_id")
     if users is None:
         return seen
-    signed = users.filter(ibis.coalesce(users.registered_at.cast(f"timestamp('{zone}')").date() <= last_day, True))
+    signed = users.filter(ibis.coalesce(users.registered_day <= last_day, True))
     return seen.union(signed.select("user_id"), distinct=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -18,8 +17,7 @@ REMEDY = "Run `make setup`: it installs what requirements.lock says."
 
 def faults() -> list[str]:
     """Everything that is wrong, most fundamental first; empty when nothing is."""
-    found = [*_python(), *_versions(), *_package(), *_disk()]
-    return found
+    return [*_versions(), *_package(), *_disk()]
 
 
 def check_versions() -> None:
@@ -28,21 +26,14 @@ def check_versions() -> None:
     Raises:
         EnvironmentFault: A library is missing or outside the bounds of pyproject.toml; names all of them.
     """
-    found = [*_python(), *_versions()]
+    found = _versions()
     if found:
         raise EnvironmentFault("\n".join(found))
 
 
-def _python() -> list[str]:
-    if sys.version_info >= (3, 11):
-        return []
-    return [f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed. Run `make setup PYTHON=python3.11`."]
-
-
 def _versions() -> list[str]:
     found = []
-    for requirement in bounds():
-        name, wanted = requirement
+    for name, wanted in bounds():
         try:
             have = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -14,7 +14,7 @@ from helpers.runs.graph import EVERYTHING, Step
 from helpers.runs.store import Run, lacking
 from helpers.sources.profile import Profile
 
-_RUN, _REUSE, _SKIP, _WAIT = "run", "reuse", "skip", "wait"
+RUN, REUSE, SKIP, WAIT = "run", "reuse", "skip", "wait"
 WORDS = {
     "code": "its code changed",
     "sources": "the source files changed",
@@ -54,7 +54,7 @@ class Inputs:
 
     @cached_property
     def sources(self) -> str:
-        return _digest(self.profile.files)
+        return digest(self.profile.files)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Record:
 
     @property
     def key(self) -> str:
-        return _digest(self.parts)
+        return digest(self.parts)
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,6 @@ class Decision:
 
     action: str
     why: str
-
-    @property
-    def runs(self) -> bool:
-        return self.action == _RUN
 
 
 def source_hash(folder: Path) -> str:
@@ -110,7 +106,7 @@ def parts(step: Step, inputs: Inputs, artefacts: dict[str, str]) -> dict[str, An
     """
     run, names = inputs.run, step.names
     found: dict[str, Any] = {
-        "code": _digest([[cell.id, cell.source] for cell in step.notebook.code if "parameters" not in cell.tags]),
+        "code": digest([[cell.id, cell.source] for cell in step.notebook.code if "parameters" not in cell.tags]),
         "as of": [run.week, run.as_of.isoformat() if run.as_of else None],
         "dataset.toml": run.dataset.sha256,
         "engine": str(run.dataset.engine),
@@ -122,10 +118,10 @@ def parts(step: Step, inputs: Inputs, artefacts: dict[str, str]) -> dict[str, An
     if names.sources:
         found |= {"sources": inputs.sources, "pseudonyms": inputs.pseudonyms}
     for section in list(run.rules) if EVERYTHING in names.rules else names.rules:
-        found[f"rules.toml [{section}]"] = _digest(run.rules.get(section))
+        found[f"rules.toml [{section}]"] = digest(run.rules.get(section))
     if names.experiments:
-        found["experiments.toml"] = _digest(run.experiments)
-    for fact in sorted({"data_until", "complete"} & set(names.facts)):
+        found["experiments.toml"] = digest(run.experiments)
+    for fact in sorted({"data_until", "complete", "future_from"} & set(names.facts)):
         found[f"the data's {fact}"] = str(getattr(run, fact))
     return found
 
@@ -139,19 +135,19 @@ def decide(
         The decision, and the record of the step where it is reused.
     """
     if step.skip:
-        return Decision(_SKIP, step.skip), None
+        return Decision(SKIP, step.skip), None
     waits = sorted(step.after - set(done))
     if force:
-        return Decision(_RUN, "asked by --force"), None
+        return Decision(RUN, "asked by --force"), None
     record = read_record(folder, step.name)
     if record is None or not executed(folder, step.name).exists():
-        return Decision(_RUN, "never run for this week"), None
+        return Decision(RUN, "never run for this week"), None
     if waits:
-        return Decision(_WAIT, f"depends on what {' and '.join(waits)} will make"), record
+        return Decision(WAIT, f"depends on what {' and '.join(waits)} will make"), record
     current = parts(step, inputs, hashes(done))
     why = _difference(record.parts, json.loads(json.dumps(current, default=str)))
     why = why or _tampered(step, inputs.run, folder.parent, record)
-    return (Decision(_RUN, why), None) if why else (Decision(_REUSE, "nothing changed"), record)
+    return (Decision(RUN, why), None) if why else (Decision(REUSE, "nothing changed"), record)
 
 
 def hashes(done: dict[str, Record | None]) -> dict[str, str]:
@@ -229,5 +225,6 @@ def _sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """The hash of a plain value, whatever the order of its keys."""
     return _sha(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode())

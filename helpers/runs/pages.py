@@ -11,43 +11,38 @@ from helpers.errors import RunFailed
 from helpers.runs import keys, parameters, publish
 from helpers.runs.graph import Step
 from helpers.runs.notebooks import FRONT
-from helpers.runs.store import Run, command, read_small
+from helpers.runs.planning import Plan
+from helpers.runs.store import Run, command, configure_gate
 
 TOO_MANY = 5
+MARKS = {"amber": "warn", "red": "alarm"}
 
 
-def render(steps: list[Step], inputs: keys.Inputs, folder: Path, key: str) -> dict[str, str]:
+def render(plan: Plan) -> dict[str, str]:
     """All pages of a run by file name; identical input gives identical bytes.
 
     Raises:
         RunFailed: A page is not fit to be published: an external address, a figure without text, an error, too large.
     """
-    from helpers.runs.store import configure_gate
+    from helpers.show import page
 
-    configure_gate(inputs.run.dataset)
-    shown = [step for step in steps if not step.skip]
-    pages = {publish.page_name(step.name): render_one(step, steps, inputs, folder, key) for step in shown}
-    faults = [f"{name}: {fault}" for name, html in pages.items() for fault in _faults(html)]
+    pages = {publish.page_name(step.name): render_one(step, plan) for step in plan.steps if not step.skip}
+    faults = [f"{name}: {fault}" for name, html in pages.items() for fault in page.is_broken(html)]
     if faults:
         more = f"\n  and {len(faults) - TOO_MANY} more" if len(faults) > TOO_MANY else ""
         raise RunFailed("The pages are not fit to be published:\n  " + "\n  ".join(faults[:TOO_MANY]) + more)
     return pages
 
 
-def _faults(html: str) -> list[str]:
-    from helpers.show import page
-
-    return page.is_broken(html)
-
-
-def render_one(step: Step, steps: list[Step], inputs: keys.Inputs, folder: Path, key: str) -> str:
+def render_one(step: Step, plan: Plan) -> str:
     """One page."""
     from helpers.show import page
 
-    run, summary = inputs.run, headline(inputs.run)
+    run, summary = plan.run, headline(plan.run)
+    configure_gate(run.dataset)
     links = [
         (publish.page_name(other.name), other.notebook.title, other.name == step.name)
-        for other in sorted(steps, key=lambda other: (other.name != FRONT, other.name))
+        for other in sorted(plan.steps, key=lambda other: (other.name != FRONT, other.name))
         if not other.skip
     ]
     info = page.PageInfo(
@@ -58,10 +53,11 @@ def render_one(step: Step, steps: list[Step], inputs: keys.Inputs, folder: Path,
         status=summary["status"],
         language=run.dataset.language,
         links=links,
-        footer=_footer(step, inputs, key),
-        skipped=[f"{other.notebook.title}: {other.skip}." for other in steps if other.skip],
+        footer=_footer(step, plan),
+        skipped=[f"{other.notebook.title}: {other.skip}." for other in plan.steps if other.skip],
+        quality=summary["quality"],
     )
-    return page.render(merged(step, folder), info)
+    return page.render(merged(step, plan.folder), info)
 
 
 def merged(step: Step, folder: Path):
@@ -81,12 +77,12 @@ def merged(step: Step, folder: Path):
         if cell["cell_type"] == "code":
             cell["outputs"] = outputs.get(cell["id"], [])
             cell["execution_count"] = None
-    return nbformat.from_dict(node)
+    return nbformat.reads(json.dumps(node), as_version=4)
 
 
-def _footer(step: Step, inputs: keys.Inputs, key: str) -> dict[str, str]:
+def _footer(step: Step, plan: Plan) -> dict[str, str]:
     """Enough to trace every number and to repeat the run; no time, no place of this machine."""
-    run = inputs.run
+    run, inputs = plan.run, plan.inputs
     values = ", ".join(f"{name}={parameters.shown(value)}" for name, value in sorted(step.values.items()))
     zone = run.dataset.timezone
     lines = {
@@ -94,7 +90,7 @@ def _footer(step: Step, inputs: keys.Inputs, key: str) -> dict[str, str]:
         "As of": f"{run.as_of.isoformat()} ({zone})" if run.as_of else f"undated ({zone})",
         "Data up to": str(run.data_until) if run.data_until else "undated",
         "Parameters": values or "none",
-        "Run": key[:12],
+        "Run": plan.key()[:12],
         "Made by": f"growth-rings {version('growth-rings')}, helpers {inputs.code[:12]}, lock {inputs.lock_hash[:12]}",
         "Repeat with": command(run.dataset, run.week, shown=True),
     }
@@ -105,24 +101,36 @@ def _footer(step: Step, inputs: keys.Inputs, key: str) -> dict[str, str]:
 
 def headline(run: Run) -> dict[str, str]:
     """The front page's sentence, status line and quality mark, as the notebook `weekly` wrote them."""
-    path = run.folder / "headline.parquet"
     plain = {"sentence": "", "status": "complete" if run.complete else "still open", "quality": ""}
-    if not path.exists():
-        return plain
-    row = read_small(path).iloc[0].to_dict()
-    return plain | {name: str(value) for name, value in row.items() if name in plain and value == value}
+    row = next(iter(_rows(run.folder / "headline.parquet")), {})
+    found = plain | {name: str(value) for name, value in row.items() if name in plain and value is not None}
+    return found | {"quality": MARKS.get(found["quality"], found["quality"])}
 
 
 def numbers(run: Run) -> list[dict[str, Any]]:
     """The rows for published.csv, small groups withheld."""
-    path = run.folder / "published.parquet"
-    if not path.exists():
-        return []
     from helpers.show import gate
 
-    frame = gate.withhold(read_small(path), n="n", values=["value", "low", "high"])
-    wanted = [column for column in publish.COLUMNS if column in frame.columns]
-    return [{name: _plain(value) for name, value in row.items()} for row in frame[wanted].to_dict("records")]
+    configure_gate(run.dataset)
+    rows = _rows(run.folder / "published.parquet")
+    if any(gate.is_small(row["n"]) for row in rows):
+        import pandas as pd
+
+        frame = gate.withhold(pd.DataFrame(rows), n="n", values=["value", "low", "high"], parts=True, within="metric")
+        rows = frame.to_dict("records")
+    return [{name: _plain(row[name]) for name in publish.COLUMNS if name in row} for row in rows]
+
+
+def row_ledger(run: Run) -> list[dict[str, Any]]:
+    """Per file, where its rows went: what the page of cleaning shows, for those who read run.json."""
+    return [{name: _plain(value) for name, value in row.items()} for row in _rows(run.folder / "ledger.parquet")]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """A small artefact's rows, without the import of pandas; none where it does not exist."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path).to_pylist() if path.exists() else []
 
 
 def _plain(value: Any) -> Any:

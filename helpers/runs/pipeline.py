@@ -1,113 +1,37 @@
-"""A whole run: from a dataset's name to the path of a published page."""
+"""A whole run: from a request to the path of a published page."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from helpers import paths
 from helpers.errors import InputError
-from helpers.runs import failures, graph, keys, locking, notebooks, parameters, publish, store, weeks
+from helpers.runs import failures, graph, keys, locking, planning, publish, store
+from helpers.runs.planning import Checked, Plan, Request
 
 AT_ONCE = 2
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for; every field but the first is an option of the command line."""
-
-    dataset: str = "sample"
-    week: str = weeks.LATEST
-    root: str | None = None
-    given: tuple[str, ...] = ()
-    only: str | None = None
-    force: bool = False
-    notebooks: Path = paths.NOTEBOOKS
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The steps of a run in order, with what is known of each before anything runs."""
-
-    inputs: keys.Inputs
-    steps: list[graph.Step]
-    decisions: dict[str, keys.Decision]
-    place: Path
-
-    @property
-    def key(self) -> str:
-        """The key of the run as its records stand now."""
-        from helpers.runs.keys import _digest, read_record
-
-        records = {step.name: getattr(read_record(self.place, step.name), "key", None) for step in self.steps}
-        texts = {step.name: [[c.id, c.kind, sorted(c.tags), c.source] for c in step.notebook.cells] for step in self.steps}
-        return _digest([self.inputs.run.week, self.inputs.run.dataset.name, records, texts, self.inputs.code])
+Records = dict[str, keys.Record | None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: the page to open, its sentence, and the decision and seconds of each step."""
+    """What a run left: the page to open, its sentence, what was decided of each step, and the run under reports/."""
 
     front: Path
     sentence: str
     decisions: dict[str, keys.Decision]
-    seconds: dict[str, float]
+    records: Records
     published: publish.Published | None
-
-
-def plan(request: Request) -> Plan:
-    """What a run would do, and why; runs nothing but what is needed to know the week.
-
-    Raises:
-        InputError: A parameter, the dataset, its files or the week is wrong.
-    """
-    return _plan(request, *_checked(request))
-
-
-def _checked(request: Request):
-    """Everything that can be found wrong without reading a row: parameters first, then dataset.toml and the week's form."""
-    books = notebooks.read_all(request.notebooks)
-    known = parameters.collect(books)
-    given = parameters.parse(list(request.given), known)
-    if request.week != weeks.LATEST:
-        weeks.parse(request.week)
-    from helpers.sources import dataset as datasets
-
-    return books, given, datasets.load(request.dataset, request.root)
-
-
-def _plan(request: Request, books, given, dataset) -> Plan:
-    from helpers.sources import profile
-
-    store.prepare(dataset)
-    held = profile.profile(dataset)
-    week = weeks.resolve(request.week, held.first_day, held.data_until)
-    run = store.make_run(dataset, week, held.data_until)
-    steps = graph.build(
-        books,
-        given=given,
-        has=dataset.has,
-        needs=graph.needs(),
-        cannot_have=lambda part: store.cannot_have(dataset, part),
-        only=request.only,
-    )
-    inputs = keys.Inputs(run, held)
-    folder = run.folder / "steps"
-    done: dict[str, keys.Record | None] = {}
-    decisions = {}
-    for step in steps:
-        decisions[step.name], record = keys.decide(step, inputs, folder, done, force=request.force)
-        if decisions[step.name].action in ("reuse", "skip"):
-            done[step.name] = record
-    return Plan(inputs, steps, decisions, folder)
 
 
 def report(request: Request, say: Say = lambda line: None) -> Outcome:
@@ -116,122 +40,134 @@ def report(request: Request, say: Say = lambda line: None) -> Outcome:
     Raises:
         GrowthRingsError: What went wrong, for a person to read; `exit_code` says of which kind it is.
     """
-    books, given, dataset = _checked(request)
-    built = paths.built(dataset.name)
+    checked = planning.check(request)
+    built = paths.built(checked.dataset.name)
     fresh = not built.exists()
     with ExitStack() as stack:
-        stack.enter_context(_rolled_back(built, fresh))
+        stack.enter_context(_nothing_left_of_bad_input(built, fresh))
         stack.enter_context(locking.held(built, say))
-        warm = _Warmth(stack)
+        kernels = stack.enter_context(closing(_Kernels()))
         if fresh or request.force:
-            warm.start()
+            kernels.start()
         try:
-            made = _plan(request, books, given, dataset)
-            return _carry_out(request, made, warm, say)
+            return _carry_out(checked, kernels, say)
         except OSError as fault:
             raise failures.of_system(fault) from fault
 
 
-class _Warmth:
-    """The warm process, started when it is first known to be needed."""
+class _Kernels:
+    """The warm process, started when it is first known to be needed; ended with the run."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._process = None
+    def __init__(self) -> None:
+        self._warm = None
 
     def start(self):
+        """The warm process; while it imports its libraries, this one imports its own beside the main thread."""
         from helpers.runs import kernels
 
-        if self._process is None:
-            self._process = kernels.Warm()
-            self._stack.callback(self._process.close)
-        return self._process
+        if self._warm is None:
+            self._warm = kernels.Warm()
+            Thread(target=_import_ahead, daemon=True).start()
+        return self._warm
+
+    def close(self) -> None:
+        if self._warm is not None:
+            self._warm.close()
+
+
+def _import_ahead() -> None:
+    from helpers.runs import kernels
+
+    kernels.load_driver()
+    from helpers.show import page
+
+    page.history("", [])  # the exporter's own import and templates
 
 
 @contextmanager
-def _rolled_back(built: Path, fresh: bool):
-    """Bad input leaves nothing behind: a dataset's folder that this call made goes again."""
+def _nothing_left_of_bad_input(built: Path, fresh: bool) -> Iterator[None]:
+    """A dataset's folder that this run made goes again when the input is bad."""
     try:
         yield
     except InputError:
-        if fresh and not any(built.glob("*/steps/*.json")):
+        if fresh and not any(built.glob("*/steps")):
             shutil.rmtree(built, ignore_errors=True)
         raise
 
 
-def _carry_out(request: Request, made: Plan, warm: _Warmth, say: Say) -> Outcome:
-    run = made.inputs.run
+def _carry_out(checked: Checked, kernels: _Kernels, say: Say) -> Outcome:
     began = time.monotonic()
-    shown = publish.current(run.dataset.name, run.week)
-    idle = not any(decision.action in ("run", "wait") for decision in made.decisions.values())
-    if idle and request.only is None and shown and shown.record["key"] == made.key:
-        if not publish.is_shown(run.dataset.name, shown):
-            publish.show(run.dataset.name, shown)
-        say(f"{title(run)}: nothing changed, the published report stands")
-        return _outcome(shown, made.decisions, {})
-    say(title(run))
-    store.make_private(made.place)
-    store.remember_root(run.dataset)
-    decisions, records = _run_steps(request, made, warm, say, _kept(shown))
-    seconds = {name: record.seconds for name, record in records.items() if record and decisions[name].runs}
-    if request.only is not None:
-        return _preview(request, made, decisions, seconds)
+    plan = planning.plan(checked)
+    name, week = plan.run.dataset.name, plan.run.week
+    shown = publish.current(name, week)
+    if plan.is_idle and not plan.request.only and shown and shown.record["key"] == plan.key():
+        publish.show(name, plan.run.dataset.title, shown)
+        say(f"{plan.title()}: nothing has changed, the report stands")
+        return Outcome(shown.front, shown.record["headline"], plan.decisions, {}, shown)
+    say(plan.title())
+    store.make_private(plan.folder)
+    store.remember_root(plan.run.dataset)
+    decisions, records = _run_steps(plan, kernels, say, _kept(shown))
+    if plan.request.only:
+        return _preview(plan, decisions, records)
     from helpers.runs import pages
 
-    html = pages.render(made.steps, made.inputs, made.place, made.key)
-    record = _record(request, made, decisions, records, time.monotonic() - began)
-    return _outcome(publish.publish(run.dataset.name, html, record, pages.numbers(run)), decisions, seconds)
+    made = pages.render(plan)
+    record = _record(plan, decisions, records, time.monotonic() - began)
+    published = publish.publish(name, plan.run.dataset.title, made, record, pages.numbers(plan.run))
+    return Outcome(published.front, record["headline"], decisions, records, published)
 
 
-def _run_steps(request: Request, made: Plan, warm: _Warmth, say: Say, kept: str):
-    """Run what must run, two at a time, each as soon as those before it are done."""
-    done: dict[str, keys.Record | None] = {}
+def _run_steps(plan: Plan, kernels: _Kernels, say: Say, kept: str) -> tuple[dict[str, keys.Decision], Records]:
+    """Decide on each step when those before it are done, and run those that must, two at a time.
+
+    A step that fails stops the run when those that are running have ended: they are worth keeping.
+    """
+    done: Records = {}
     decisions: dict[str, keys.Decision] = {}
-    waiting = list(made.steps)
+    waiting = list(plan.steps)
     running: dict[Future, graph.Step] = {}
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="step")
     try:
         while waiting or running:
             for step in [step for step in waiting if step.after <= set(done)]:
-                decision, record = keys.decide(step, made.inputs, made.place, done, force=request.force)
-                decisions[step.name] = decision
-                if not decision.runs:
+                decision, record = keys.decide(step, plan.inputs, plan.folder, done, force=plan.request.force)
+                if decision.action != keys.RUN:
                     done[step.name] = record
-                    say(_line(step, decision, None))
-                    waiting.remove(step)
                 elif len(running) < AT_ONCE:
-                    waiting.remove(step)
-                    unbuilt = [other.name for other in made.steps if other in waiting]
-                    running[_submit(pool, step, made, warm, dict(done), unbuilt, request, kept)] = step
-            if running:
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    step = running.pop(future)
-                    done[step.name] = future.result()
-                    say(_line(step, decisions[step.name], done[step.name].seconds))
+                    unbuilt = [other.name for other in waiting if other is not step]
+                    running[_submit(pool, step, plan, kernels, dict(done), unbuilt, kept)] = step
+                else:
+                    continue
+                decisions[step.name] = decision
+                waiting.remove(step)
+                if step.name in done:
+                    say(_line(step, decision))
+            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+                step = running.pop(future)
+                done[step.name] = future.result()
+                say(_line(step, decisions[step.name], done[step.name].seconds))
+    except KeyboardInterrupt:
+        kernels.close()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return decisions, done
 
 
-def _submit(pool, step, made, warm, done, unbuilt, request, kept) -> Future:
-    from helpers.runs import kernels, steps
+def _submit(pool, step: graph.Step, plan: Plan, kernels: _Kernels, done: Records, unbuilt: list[str], kept: str) -> Future:
+    from helpers.runs import steps
 
-    process = warm.start()
-    kernels.load_driver()
-    place = steps.Place(made.inputs, request.notebooks, kept)
-    return pool.submit(steps.run, step, place, process, done, unbuilt)
+    warm = kernels.start()
+    place = steps.Place(plan.inputs, plan.request.notebooks, kept)
+    return pool.submit(steps.run, step, place, warm, done, unbuilt)
 
 
-def _line(step: graph.Step, decision: keys.Decision, seconds: float | None) -> str:
-    if decision.action == "skip":
+def _line(step: graph.Step, decision: keys.Decision, seconds: float | None = None) -> str:
+    if decision.action == keys.SKIP:
         return f"  {step.name}: {decision.why}"
     took = f"ran {seconds:.1f} s" if seconds is not None else "reused"
-    return f"  {step.name:<16} {took:<10} {decision.why}"
-
-
-def title(run: store.Run) -> str:
-    days = f" ({run.first_day} to {run.last_day})" if run.first_day else ""
-    return f"{run.dataset.title}, {run.week}{days}"
+    return f"  {step.name:<16} {took:<11} {decision.why}"
 
 
 def _kept(shown: publish.Published | None) -> str:
@@ -240,35 +176,30 @@ def _kept(shown: publish.Published | None) -> str:
     return f"The last good report was kept: {failures.short(shown.front)}"
 
 
-def _outcome(shown: publish.Published, decisions, seconds) -> Outcome:
-    return Outcome(shown.front, shown.record["headline"], decisions, seconds, shown)
-
-
-def _preview(request: Request, made: Plan, decisions, seconds) -> Outcome:
-    """The one page that --only asks for, not published."""
+def _preview(plan: Plan, decisions: dict[str, keys.Decision], records: Records) -> Outcome:
+    """The one page that --only asks for, beside the artefacts: nothing is published."""
     from helpers.runs import pages
 
-    store.configure_gate(made.inputs.run.dataset)
-    step = made.steps[-1]
+    step = plan.steps[-1]
     if step.skip:
         raise InputError(f"{step.name}: {step.skip}.")
-    path = made.inputs.run.folder / "preview" / publish.page_name(step.name)
+    path = plan.run.folder / "preview" / publish.page_name(step.name)
     store.make_private(path.parent)
-    path.write_text(pages.render_one(step, made.steps, made.inputs, made.place, made.key), encoding="utf-8")
-    sentence = f"{step.name} and what it needs is up to date; the published report was not touched."
-    return Outcome(path, sentence, decisions, seconds, None)
+    path.write_text(pages.render_one(step, plan), encoding="utf-8")
+    sentence = f"{step.name} and what it needs are up to date; nothing was published."
+    return Outcome(path, sentence, decisions, records, None)
 
 
-def _record(request: Request, made: Plan, decisions, records, seconds: float) -> dict[str, Any]:
+def _record(plan: Plan, decisions: dict[str, keys.Decision], records: Records, seconds: float) -> dict[str, Any]:
     """What run.json says."""
     from helpers.runs import pages
 
-    run, summary = made.inputs.run, pages.headline(made.inputs.run)
+    run, summary = plan.run, pages.headline(plan.run)
     return {
-        "key": made.key,
+        "key": plan.key(),
         "dataset": run.dataset.name,
         "week": run.week,
-        "as_of": run.as_of.isoformat() if run.as_of else None,
+        "as_of": run.as_of,
         "timezone": run.dataset.timezone,
         "data_until": run.data_until,
         "complete": run.complete,
@@ -277,19 +208,19 @@ def _record(request: Request, made: Plan, decisions, records, seconds: float) ->
         "quality": summary["quality"],
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
-        "files": made.inputs.profile.files,
-        "parameters": {step.name: step.values for step in made.steps},
-        "steps": {
-            step.name: {
-                "action": decisions[step.name].action,
-                "why": decisions[step.name].why,
-                "key": records[step.name].key if records[step.name] else None,
-                "seconds": records[step.name].seconds if records[step.name] else None,
-                "artefacts": {name: made[0] for name, made in records[step.name].artefacts.items()}
-                if records[step.name]
-                else {},
-            }
-            for step in made.steps
-        },
+        "parameters": {step.name: step.values for step in plan.steps},
+        "steps": {step.name: _step_record(decisions[step.name], records[step.name]) for step in plan.steps},
+        "files": plan.inputs.profile.files,
+        "rows": pages.row_ledger(run),
+        "helpers": plan.inputs.code,
+        "lock": plan.inputs.lock_hash,
         "repeat": store.command(run.dataset, run.week, shown=True),
     }
+
+
+def _step_record(decision: keys.Decision, record: keys.Record | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"action": decision.action, "why": decision.why}
+    if record is not None:
+        artefacts = {name: made[0] for name, made in record.artefacts.items()}
+        found |= {"key": record.key, "seconds": record.seconds, "artefacts": artefacts}
+    return found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
@@ -27,6 +30,29 @@ class WarmProvisioner(LocalProvisioner):
         return self.connection_info
 
 
+class WarmClient(AsyncKernelClient):
+    """A client that takes a kernel for ready at its first answer, where Jupyter's own waits half a second longer."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel answers and its outputs reach us.
+
+        Raises:
+            RuntimeError: It died, or `timeout` seconds have passed.
+        """
+        end = time.monotonic() + (timeout or 60)
+        while True:
+            self.kernel_info()
+            try:
+                await self.shell_channel.get_msg(timeout=1)
+                await self.iopub_channel.get_msg(timeout=0.2)
+                return
+            except Empty:
+                if not await self.parent.is_alive():
+                    raise RuntimeError("The kernel died before it answered.") from None
+                if time.monotonic() > end:
+                    raise RuntimeError(f"The kernel did not answer within {timeout} s.") from None
+
+
 def manager_of(warm: Warm, cwd: Path, env: dict[str, str], label: str) -> type[AsyncKernelManager]:
     """A kernel manager class whose kernels are forked from `warm`, over sockets in the warm process's folder."""
     config = {"warm": warm, "folder": str(cwd), "variables": env}
@@ -41,6 +67,8 @@ def manager_of(warm: Warm, cwd: Path, env: dict[str, str], label: str) -> type[A
         """The manager of one notebook's kernel."""
 
         kernel_spec = spec
+        client_class = "helpers.runs.provisioner.WarmClient"
+        client_factory = WarmClient
 
         def __init__(self, **kwargs: Any) -> None:
             super().__init__(**{**kwargs, "transport": "ipc", "connection_file": str(warm.folder / f"{label}.json")})

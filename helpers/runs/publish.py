@@ -19,6 +19,7 @@ from typing import Any
 
 from helpers import paths
 from helpers.errors import RunFailed
+from helpers.runs.keys import digest, file_hash
 from helpers.runs.notebooks import FRONT
 
 RUNS = ".runs"
@@ -49,8 +50,6 @@ def current(dataset: str, week: str) -> Published | None:
 
 
 def _load(link: Path) -> Published | None:
-    from helpers.runs.keys import file_hash
-
     try:
         folder = link.resolve(strict=True)
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -60,7 +59,7 @@ def _load(link: Path) -> Published | None:
     return Published(folder, record) if whole else None
 
 
-def publish(dataset: str, pages: dict[str, str], record: dict[str, Any], numbers: list[dict[str, Any]]) -> Published:
+def publish(dataset: str, title: str, pages: dict[str, str], record: dict[str, Any], numbers: list[dict[str, Any]]) -> Published:
     """Write a run aside, then move the links to it.
 
     Args:
@@ -79,8 +78,6 @@ def publish(dataset: str, pages: dict[str, str], record: dict[str, Any], numbers
     aside = runs / f".{name}.part"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    from helpers.runs.keys import file_hash
-
     for page, html in pages.items():
         _write(aside / page, html)
     hashes = {page: file_hash(aside / page) for page in sorted(pages)}
@@ -88,7 +85,7 @@ def publish(dataset: str, pages: dict[str, str], record: dict[str, Any], numbers
     _write(aside / "run.json", json.dumps(full, ensure_ascii=False, indent=1, default=str) + "\n")
     aside.replace(runs / name)
     made = Published(runs / name, full)
-    show(dataset, made)
+    show(dataset, title, made)
     return made
 
 
@@ -101,23 +98,15 @@ def _free_name(runs: Path, wanted: str) -> str:
     return name
 
 
-def show(dataset: str, made: Published) -> None:
-    """Everything that follows from a finished run; may be repeated after a crash."""
+def show(dataset: str, title: str, made: Published) -> None:
+    """Everything that follows from a finished run; done again at no cost, since a kill may have come between."""
     top = paths.reports(dataset)
     append(top / "published.csv", made.record)
     link(top / made.record["week"], f"{RUNS}/{made.folder.name}")
     newest = max(week for week in weeks_of(top))
     link(top / "latest", newest)
     _prune(top)
-    _write_whole(top / "index.html", _history(dataset, top))
-
-
-def is_shown(dataset: str, made: Published) -> bool:
-    """Whether nothing of `show` is left to do, as after a kill between run.json and the links."""
-    top = paths.reports(dataset)
-    text = (top / "published.csv").read_text(encoding="utf-8") if (top / "published.csv").exists() else ""
-    listed = not made.record["numbers"] or f",{made.folder.name}\n" in text
-    return listed and (top / "latest").exists() and (top / "index.html").exists()
+    _write_history(dataset, title, top)
 
 
 def weeks_of(top: Path) -> list[str]:
@@ -175,21 +164,20 @@ def _prune(top: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _history(dataset: str, top: Path) -> str:
+def _write_history(dataset: str, title: str, top: Path) -> None:
+    """The page of all weeks, unless it already shows these runs."""
+    rows = []
+    for week in weeks_of(top):
+        found = json.loads((top / week / "run.json").read_text(encoding="utf-8"))
+        told = {name: found[name] for name in ("week", "headline", "quality", "built_at", "seconds")}
+        rows.append({**told, "href": f"{week}/index.html"})
+    mark = f"<!-- {digest([title, rows])} -->"
+    path = top / "index.html"
+    if path.exists() and path.read_text(encoding="utf-8").rstrip().endswith(mark):
+        return
     from helpers.show import page
 
-    rows = []
-    for week in reversed(weeks_of(top)):
-        found = json.loads((top / week / "run.json").read_text(encoding="utf-8"))
-        rows.append({
-            "week": week,
-            "headline": found["headline"],
-            "quality": found["quality"],
-            "built_at": found["built_at"],
-            "seconds": found["seconds"],
-            "link": f"{week}/index.html",
-        })  # fmt: skip
-    return page.history(dataset, rows)
+    _write_whole(path, page.history(dataset, rows, title=title) + mark + "\n")
 
 
 def _write(path: Path, text: str) -> None:

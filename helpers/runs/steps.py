@@ -67,6 +67,7 @@ def run(step: Step, place: Place, warm: kernels.Warm, done: dict[str, keys.Recor
 def _execute(step: Step, place: Place, warm: kernels.Warm, output: Path) -> None:
     run = place.inputs.run
     default = run.dataset.folder == paths.PROJECT / "data" / run.dataset.name
+    kernels.load_driver()
     values = {"dataset": run.dataset.name if default else str(run.dataset.folder), "week": run.week, **step.values}
     known = {name for cell in step.notebook.code if "parameters" in cell.tags for name in _assigned(cell.source)}
     env = {

@@ -74,6 +74,10 @@ class Run:
             raise InputError(f'run.read("{name}"): {cannot_have(self.dataset, contract.needs)}')
         if not path.exists():
             raise InputError(self._not_built(name))
+        return self._load(contract)
+
+    def _load(self, contract: contracts.Contract) -> ibis.Table | pd.DataFrame:
+        path = self.folder / f"{contract.name}.parquet"
         return read_small(path) if contract.small else self._table(path)
 
     def find(self, name: str) -> ibis.Table | pd.DataFrame | None:
@@ -105,7 +109,7 @@ class Run:
             fresh.replace(path)
         finally:
             fresh.unlink(missing_ok=True)
-        return self.read(name)
+        return self._load(contract)
 
     def _write_table(self, contract: contracts.Contract, table: ibis.Table, path: Path) -> None:
         from helpers.sources import engine

@@ -21,17 +21,24 @@ import time
 LIBRARIES = (
     "ipykernel.kernelapp",
     "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.extensions.storemagic",
+    "tornado.platform.asyncio",
     "pandas",
     "pyarrow.parquet",
     "ibis",
     "ibis.backends.duckdb",
+    "helpers.sources.reading",
+    "helpers.runs.store",
+    "helpers.show.charts",
+    "helpers.show.tables",
+    "helpers.show.sentences",
+    "helpers.show.controls",
     "scipy.stats",
     "statsmodels.api",
-    "matplotlib.figure",
     "seaborn",
     "ipywidgets",
-    "helpers.runs.store",
-    "helpers.contracts",
 )
 PR_SET_PDEATHSIG = 1
 
@@ -39,6 +46,7 @@ PR_SET_PDEATHSIG = 1
 def main(descriptor: int) -> None:
     """Warm up, then serve until the runner is gone."""
     listener = socket.socket(fileno=descriptor)
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and each kernel would import it
     for library in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)

@@ -46,7 +46,7 @@ class _Reader(HTMLParser):
         self.title, self.headings = "", 0
         self._inside: list[str] = []
         self._waiting: str | None = None
-        self._number = False
+        self._number = self._dense = False
         self._ids: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -65,7 +65,9 @@ class _Reader(HTMLParser):
             self._waiting = None
         if tag == "pre" and "error" in given.get("class", "").split():
             self.faults.append("A cell's error is shown.")
-        self._number = tag == "td" and "num" in given.get("class", "").split()
+        kinds = given.get("class", "").split()
+        self._dense = "dense" in kinds if tag == "table" else self._dense
+        self._number = tag == "td" and ("num" in kinds or (self._dense and "key" not in kinds))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)

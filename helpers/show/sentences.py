@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 TONES = ("", "good", "warn", "alarm")
 HEADLINE_WORDS = 25
-_WITH_UNIT = re.compile(r"([-+]?\d[\d,.]*) (%|points?|days?)(?![\w])|([A-Z]{3}) (\d[\d,.]*)")
+_NUMBER = r"[-+]?\d[\d,.]*"
+# What must not part at the end of a line: a number and its unit, the two ends of an interval, a letter and its value.
+_TOGETHER = re.compile(
+    rf"(?:\b[A-Z]{{3}} |\b[np] = )?{_NUMBER}(?: (?:%|points?|days?)(?!\w)| (?:to|至) {_NUMBER}(?: (?:%|points?|days?)(?!\w))?)"
+    rf"|(?:\b[A-Z]{{3}} |\b[np] = ){_NUMBER}"
+)
 
 
 def say(*sentences: str, tone: str = "") -> Shown:
@@ -37,8 +42,8 @@ def _ended(sentence: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """The escaped text, in which a number does not part from its unit at the end of a line."""
-    return _WITH_UNIT.sub(lambda found: f'<span class="nb">{found[0]}</span>', escape(text))
+    """The escaped text, in which a number stays with its unit at the end of a line."""
+    return _TOGETHER.sub(lambda found: f'<span class="nb">{found[0]}</span>', escape(text))
 
 
 def verdict(low: object, high: object) -> str:

@@ -66,18 +66,19 @@ def label(name: object) -> str:
     """What a column or a tier is called: its words, else its own name, readable."""
     spoken = _spoken(_toml("words.toml"))
     text = str(name)
-    for table in ("columns", "tiers"):
-        if text in spoken.get(table, {}):
-            return spoken[table][text]
+    if text in spoken["columns"]:
+        return spoken["columns"][text]
     if text in _toml("metrics.toml"):
         return metric(text).label
-    tidy = text.replace("_", " ")
+    tidy = spoken["tiers"].get(text, text).replace("_", " ")
     return tidy[:1].upper() + tidy[1:]
 
 
 def tier(key: object) -> str:
-    """The words of a tier or of another key of ours; a key that comes from the data stays exactly as it is."""
-    return _spoken(_toml("words.toml"))["tiers"].get(str(key), str(key))
+    """The words of a tier or of a metric; a key that comes from the data stays exactly as it is."""
+    text = str(key)
+    tiers = _spoken(_toml("words.toml"))["tiers"]
+    return tiers[text] if text in tiers else metric(text).label if text in _toml("metrics.toml") else text
 
 
 def subject() -> str:

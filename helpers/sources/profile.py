@@ -5,6 +5,7 @@ Kept in `built/profile.json`, so that a run over unchanged files need not read t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -15,11 +16,20 @@ from typing import TYPE_CHECKING
 from helpers import paths
 
 if TYPE_CHECKING:
-    from helpers.sources.dataset import Dataset
-    from helpers.sources.reading import Part
+    from helpers.sources.dataset import Dataset, Source
 
-VERSION = 2
+VERSION = 3
 ENOUGH_OF_A_DAY = 0.01
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a source: where it lies, how messages call it, and its content's hash."""
+
+    source: Source
+    path: Path
+    label: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -41,9 +51,6 @@ class Profile:
 
 def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
     """All source files; the hash of a file whose size and time have not changed is taken from `known`."""
-    from helpers.sources.reading import Part
-    from helpers.sources.staging import file_hash
-
     found = []
     for source in dataset.sources():
         for path in dataset.files(source):
@@ -52,6 +59,12 @@ def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
             digest = seen[2] if seen and seen[:2] == stamp else file_hash(path)
             found.append(Part(source, path, label, digest))
     return found
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of the file's bytes as they lie on disk."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def label_of(path: Path, root: Path) -> str:
@@ -117,17 +130,17 @@ def _compute(dataset: Dataset, found: list[Part]) -> dict:
     for kind in sorted({part.source.kind for part in found} - {"events"}):
         reading.rows(backend, dataset, found, kind, built)
     events = reading.rows(backend, dataset, found, "events", built)
-    usable = events.filter(events.selected & events.fault.isnull() & ~events.duplicate)
-    names = usable.filter(usable.event.notnull()).group_by("event").agg(rows=ibis._.count())
-    named = names.order_by([names.rows.desc(), "event"]).limit(1000).to_pandas()
-    dataset.check_roles(named["event"].tolist(), int(named["rows"].sum()))
-    day = usable.ts.cast(f"timestamp('{dataset.timezone}')").date()
-    days = usable.filter(usable.ts.notnull()).group_by(day=day).agg(rows=ibis._.count()).to_pandas()
-    days = days.assign(day=days["day"].astype("datetime64[s]").dt.date)
-    days = days[days["day"] >= date(2000, 1, 1)]
-    full = days.loc[days["rows"] >= ENOUGH_OF_A_DAY * days["rows"].median(), "day"] if len(days) else days["day"]
+    usable = events.filter(events.selected & events.fault.isnull())
+    counted = usable.group_by(["event", "day"]).agg(rows=ibis._.count()).to_pandas()
+    named = counted.dropna(subset="event").groupby("event")["rows"].sum()
+    named = named.sort_index(kind="stable").sort_values(ascending=False, kind="stable")
+    dataset.check_roles(list(named.index), int(named.sum()))
+    days = counted.dropna(subset="day").groupby("day")["rows"].sum()
+    days.index = days.index.astype("datetime64[s]").date
+    days = days[days.index >= date(2000, 1, 1)]
+    full = days.index[days >= ENOUGH_OF_A_DAY * days.median()]
     until = dataset.data_until or (max(full) if len(full) else None)
     files = {part.label: part.sha256 for part in found}
     rows = {part.label: reading.row_count(part, built) for part in found}
-    made = Profile(until, min(full) if len(full) else None, files, rows, tuple(named["event"]))
+    made = Profile(until, min(full) if len(full) else None, files, rows, tuple(named.index[:1000]))
     return json.loads(json.dumps(asdict(made), default=str))

@@ -5,7 +5,6 @@ A cast that fails leaves an empty value and a mark; what follows from it is for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,11 @@ if TYPE_CHECKING:
     import ibis
 
     from helpers.sources.dataset import Dataset, Source
+    from helpers.sources.profile import Part
 
 IDS = {"user_id", "referrer_id", "unit_id"}
 INSTANTS = {"ts", "registered_at", "assigned_at", "touched_at", "answered_at"}
+LOCAL_DAYS = {instant: instant.removesuffix("_at") + "_day" for instant in INSTANTS} | {"ts": "day"}
 DAYS = {"day"}
 MONEY = {"amount", "discount", "cost"}
 NUMBERS = {"duration_s", "score", "birth_year"}
@@ -46,16 +47,6 @@ COLUMNS = {
 DECIMAL = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)"
 
 
-@dataclass(frozen=True)
-class Part:
-    """One file of a source: where it lies, how messages call it, and its content's hash."""
-
-    source: Source
-    path: Path
-    label: str
-    sha256: str
-
-
 def rows(backend, dataset: Dataset, parts: list[Part], kind: str, built: Path) -> ibis.Table:
     """All rows of the sources of one kind, typed; no rows, but all columns, when the dataset has none.
 
@@ -63,7 +54,8 @@ def rows(backend, dataset: Dataset, parts: list[Part], kind: str, built: Path) -
     `where` says); `duplicate` (an earlier row of the source has the same text in every column); `excluded` (its user is
     set aside by dataset.toml, the reason); `bad` (names of columns whose text could not be read, joined by a comma);
     then the mapped columns: ids as pseudonyms ("" when blank), instants with zone, amounts as exact decimals, text
-    trimmed and null when blank. For "units" further `units`, the unit table's name.
+    trimmed and null when blank; beside each instant its local day (`day` of `ts`, else `registered_day` and so on), and for
+    events the local `hour`. For "units" further `units`, the unit table's name.
     """
     wanted = [part for part in parts if part.source.kind == kind]
     sources = {part.source.name: part.source for part in wanted}
@@ -71,7 +63,18 @@ def rows(backend, dataset: Dataset, parts: list[Part], kind: str, built: Path) -
     for source in sources.values():
         own = [part for part in wanted if part.source.name == source.name]
         queries.append(_source_query(backend, dataset, source, own, built))
-    return engine.view(backend, " UNION ALL BY NAME ".join(f"({query})" for query in queries))
+    united = " UNION ALL BY NAME ".join(f"({query})" for query in queries)
+    return engine.view(backend, f"SELECT *{_local(kind, dataset.timezone)} FROM ({united})")
+
+
+def _local(kind: str, zone: str) -> str:
+    """The local day of each instant, and the hour of events: what differs between engines is settled at the door."""
+    made = ""
+    for instant in (column for column in COLUMNS[kind] if column in INSTANTS):
+        local = f"timezone({engine.quote(zone)}, {instant})"
+        made += f", CAST({local} AS DATE) AS {LOCAL_DAYS[instant]}"
+        made += f", hour({local}) AS hour" if kind == "events" else ""
+    return made
 
 
 def _nothing(kind: str) -> str:
@@ -146,18 +149,31 @@ def _select(dataset, source, label: str, where: str, columns: dict, own: list[st
         )
         excluded = f"CASE {_text(mapped['user_id'])} {cases} END"
     drop = source.drop_exact_duplicates
-    if drop if drop is not None else dataset.cleaning.drop_exact_duplicates:
-        duplicates = _duplicates(label, own)
-        join = f"LEFT JOIN ({duplicates}) AS again ON again._file = r._file AND again._line = r._line"
-        duplicate = "again._line IS NOT NULL"
-    else:
-        join, duplicate = "", "false"
+    again = drop if drop is not None else dataset.cleaning.drop_exact_duplicates
+    joins = [
+        f"LEFT JOIN ({_duplicates(label, own)}) AS again ON again._file = r._file AND again._line = r._line"
+    ] * again
+    if dataset.privacy.pseudonymise:
+        key = privacy.key(dataset)
+        joins += [
+            _pseudonyms(column, _text(mapped[column]), label, key) for column in columns if column in IDS & set(mapped)
+        ]
     chosen = ", ".join(f"{sql} AS {engine.name(column)}" for column, (sql, _) in columns.items())
     units = f"{engine.quote(source.name.partition('.')[2])} AS units, " if source.kind == "units" else ""
     return (
         f"SELECT {engine.quote(source.name)} AS source, r._file AS file, r._line AS line, r._byte AS byte, "
-        f"_fault AS fault, coalesce({where}, false) AS selected, {duplicate} AS duplicate, {excluded} AS excluded, "
-        f"nullif(concat_ws(',', {bad}), '') AS bad, {units}{chosen} FROM {label} AS r {join}"
+        f"_fault AS fault, coalesce({where}, false) AS selected, {'again._line IS NOT NULL' if again else 'false'} AS "
+        f"duplicate, {excluded} AS excluded, nullif(concat_ws(',', {bad}), '') AS bad, {units}{chosen} "
+        f"FROM {label} AS r {' '.join(joins)}"
+    )
+
+
+def _pseudonyms(column: str, text: str, label: str, key: bytes) -> str:
+    """A join that gives each distinct id its pseudonym: hashing a person once, not once a row."""
+    made = privacy.pseudonym_sql(f"_raw_{column}", key)
+    distinct = f"SELECT DISTINCT {text} AS _raw_{column} FROM {label} AS r"
+    return (
+        f"LEFT JOIN (SELECT _raw_{column}, {made} AS _pseudonym_{column} FROM ({distinct})) ON _raw_{column} = {text}"
     )
 
 
@@ -180,8 +196,7 @@ def _typed(column: str, expression, source: Source, dataset: Dataset, types: dic
     """SQL for a mapped column's value, and for whether its text could not be read."""
     text = _text(expression)
     if column in IDS:
-        key = privacy.key(dataset) if dataset.privacy.pseudonymise else None
-        return (privacy.pseudonym_sql(text, key) if key else text), "false"
+        return (f"_pseudonym_{column}" if dataset.privacy.pseudonymise else text), "false"
     if column in INSTANTS or column in DAYS:
         only = expression.columns[0] if len(expression.columns) == 1 else ""
         if types.get(only, "").startswith("timestamp"):

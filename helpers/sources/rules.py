@@ -12,10 +12,12 @@ from helpers.sources import mistakes
 from helpers.sources.mistakes import Mistake
 
 if TYPE_CHECKING:
-    from helpers.sources.dataset import Dataset
+    from helpers.sources.dataset import Dataset, Source
 
-METRIC_KINDS = ("proportion", "mean")
-EXPERIMENT_KEYS = ("name", "units", "assignments", "control", "variants", "primary", "metric")
+EXPERIMENT_KEYS = ("name", "units", "control", "variants", "primary", "metric")
+# What a metric's kind needs beside `name` and `kind`: on a unit table it is a column's name, on events a time ahead.
+METRIC_NEEDS = {"proportion": {"days": int}, "mean": {"days": int, "of": str}, "retention": {"day": int}}
+UNIT_KINDS = ("proportion", "mean")
 
 
 def rules(dataset: Dataset) -> dict[str, Any]:
@@ -147,43 +149,61 @@ def _defaults(name: str) -> dict[str, Any]:
 
 def _experiment(block: dict[str, Any], dataset: Dataset) -> list[Mistake]:
     at = f"[[experiment]] {block.get('name', '')}".rstrip()
-    wrong: list[Mistake] = []
-
-    def say(key: str, text: str) -> None:
-        wrong.append(Mistake(f"{at}: {key}", text, block.get(key, mistakes.NOTHING)))
-
+    faults = {key: f"There is no such key.{nearest(key, EXPERIMENT_KEYS)} Allowed: {', '.join(EXPERIMENT_KEYS)}."
+              for key in block if key not in EXPERIMENT_KEYS}  # fmt: skip
     if not isinstance(block.get("name"), str) or not block["name"]:
-        say("name", "It must be given, as a text.")
-    variants = block.get("variants", {})
+        faults["name"] = "It must be given, as a text."
+    faults |= _arms(block)
+    units = block.get("units")
+    if units is None and dataset.assignments is None:
+        have = f"it has [units.{'], [units.'.join(dataset.units)}]" if dataset.units else "nor any [units.NAME]"
+        faults["units"] = f"It must be given, since dataset.toml has no [assignments]; {have}."
+    elif units is not None and units not in dataset.units:
+        have = ", ".join(dataset.units) or "none"
+        faults["units"] = f"dataset.toml has no section [units.{units}].{nearest(str(units), dataset.units)} It has: {have}."
+    metrics = block.get("metric", [])
+    names = [str(metric.get("name")) for metric in metrics] if _tables(metrics) else []
+    if not names:
+        faults["metric"] = "It needs at least one [[experiment.metric]] block."
+    elif block.get("primary") not in names:
+        faults["primary"] = f"It must be one of the metrics: {', '.join(names)}.{nearest(str(block.get('primary')), names)}"
+    wrong = [Mistake(f"{at}: {key}", text, block.get(key, mistakes.NOTHING)) for key, text in faults.items()]
+    for name, metric in zip(names, metrics, strict=False):
+        wrong += _metric(metric, f"{at}: metric {name}", dataset.units.get(units) if units else None)
+    return wrong
+
+
+def _arms(block: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with the planned shares and the control, by key."""
+    variants = block.get("variants")
     shares = list(variants.values()) if isinstance(variants, dict) else []
     numbers = all(isinstance(share, int | float) and not isinstance(share, bool) and share > 0 for share in shares)
     if len(shares) < 2 or not numbers or abs(sum(shares) - 1) > 1e-6:
-        say("variants", "It must give each variant's planned share, two or more, above 0 and adding up to 1.")
-    elif block.get("control") not in variants:
-        say("control", f"It must be one of the variants: {', '.join(variants)}.{nearest(str(block.get('control')), variants)}")
-    units = block.get("units")
-    if units is not None and units not in dataset.units:
-        have = ", ".join(dataset.units) or "none"
-        say("units", f"dataset.toml has no section [units.{units}]; it has: {have}.{nearest(str(units), dataset.units)}")
-    metrics = block.get("metric", [])
-    if not _tables(metrics):
-        say("metric", "It needs at least one [[experiment.metric]] block.")
-        return wrong
-    names = [str(metric.get("name")) for metric in metrics]
-    if block.get("primary") not in names:
-        say("primary", f"It must be one of the metrics: {', '.join(names)}.{nearest(str(block.get('primary')), names)}")
-    for metric in metrics:
-        wrong += _metric(metric, at, dataset.units.get(units) if isinstance(units, str) else None)
-    return wrong
+        return {"variants": "It must give each variant's planned share: two or more, above 0 and adding up to 1."}
+    if block.get("control") not in variants:
+        near = nearest(str(block.get("control")), variants)
+        return {"control": f"It must be one of the variants: {', '.join(variants)}.{near}"}
+    return {}
 
 
-def _metric(metric: dict[str, Any], at: str, source: Any) -> list[Mistake]:
-    name, kind = str(metric.get("name")), metric.get("kind")
-    wrong = []
-    if kind not in METRIC_KINDS:
-        told = f"Allowed: {', '.join(METRIC_KINDS)}.{nearest(str(kind), METRIC_KINDS)}"
-        wrong.append(Mistake(f"{at}: metric {name}: kind", told, kind if kind is not None else mistakes.NOTHING))
-    if source is not None and name not in source.columns:
-        told = f"[{source.name}] of dataset.toml maps no such column.{nearest(name, source.columns)} It maps: "
-        wrong.append(Mistake(f"{at}: metric name", f"{told}{', '.join(source.columns)}.", name))
-    return wrong
+def _metric(metric: dict[str, Any], at: str, source: Source | None) -> list[Mistake]:
+    """What is wrong with a metric; `source` is the unit table that it is a column of, if it is one."""
+    kind = metric.get("kind")
+    kinds = tuple(METRIC_NEEDS) if source is None else UNIT_KINDS
+    if kind not in kinds:
+        told = f"Allowed: {', '.join(kinds)}.{nearest(str(kind), kinds)}"
+        return [Mistake(f"{at}: kind", told, metric.get("kind", mistakes.NOTHING))]
+    needs = METRIC_NEEDS[kind] if source is None else {}
+    allowed = ("name", "kind", *(needs or ("column",)))
+    faults = {key: f"There is no such key.{nearest(key, allowed)} Allowed: {', '.join(allowed)}."
+              for key in metric if key not in allowed}  # fmt: skip
+    for key, wanted in needs.items():
+        if type(metric.get(key)) is not wanted or (wanted is int and metric[key] < 1):
+            faults[key] = f"A {kind} needs it: " + ("a whole number of days." if wanted is int else "what is added up.")
+    column = metric.get("column", metric.get("name"))
+    if source is not None and column not in source.columns:
+        key = "column" if "column" in metric else "name"
+        have = ", ".join(source.columns)
+        near = nearest(str(column), source.columns)
+        faults[key] = f"[{source.name}] of dataset.toml maps no such column.{near} It maps: {have}."
+    return [Mistake(f"{at}: {key}", text, metric.get(key, mistakes.NOTHING)) for key, text in faults.items()]

@@ -6,7 +6,6 @@ rows of a staged file are the rows that came in.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -21,12 +20,6 @@ from helpers.sources import scan
 VERSION = 1
 LINE, BYTE, FAULT = "_line", "_byte", "_fault"
 OUR_COLUMNS = (LINE, BYTE, FAULT)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes as they lie on disk."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def stage(path: Path, label: str, folder: Path, *, sha256: str, delimiter: str | None = None) -> Path:

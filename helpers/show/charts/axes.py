@@ -38,7 +38,7 @@ def width(text: object, size: float = SIZE) -> float:
         elif unicodedata.combining(sign):
             continue
         else:
-            total += 0.34 if sign in _NARROW else 0.9 if sign in _BROAD else 0.67 if sign.isupper() else 0.575
+            total += 0.34 if sign in _NARROW else 0.92 if sign in _BROAD else 0.7 if sign.isupper() else 0.6
     return total * size
 
 
@@ -96,18 +96,20 @@ def tick_text(value: float, unit: str, step: float) -> str:
 def scale(values: Sequence[object]) -> Scale:
     """Positions for dates, numbers, ISO weeks (in order of time) or any keys (in order of appearance)."""
     kept = list(values)
+    if not kept:
+        return Scale([], [], (0.0, 1.0))
     if all(hasattr(v, "year") for v in kept):
         days = [v.toordinal() + getattr(v, "hour", 0) / 24 for v in kept]
-        return _spread_out(days, _date_ticks(min(days, default=0), max(days, default=0)))
+        return _spread_out(days, _date_ticks(min(days), max(days)))
     if all(isinstance(v, int | float) or hasattr(v, "dtype") for v in kept) and not any(map(_is_text, kept)):
         at = [float(v) for v in kept]
-        ticks = nice(min(at, default=0), max(at, default=1), 6)
+        ticks = nice(min(at), max(at), 6)
         whole = all(a.is_integer() for a in at)
-        inside = [t for t in ticks if min(at, default=0) <= t <= max(at, default=1) and (t.is_integer() or not whole)]
+        inside = [t for t in ticks if min(at) <= t <= max(at) and (t.is_integer() or not whole)]
         step = ticks[1] - ticks[0]
         return _spread_out(at, [(t, tick_text(t, "count" if whole else "number", step)) for t in inside])
     keys = list(dict.fromkeys(str(v) for v in kept))
-    if keys and all(format.week_start(key) for key in keys):
+    if all(format.week_start(key) for key in keys):
         first = format.week_start(min(keys))
         place = {key: float((format.week_start(key) - first).days // 7) for key in keys}
         return _spread_out([place[str(v)] for v in kept], _week_ticks({p: k for k, p in place.items()}))
@@ -121,7 +123,7 @@ def _is_text(value: object) -> bool:
 
 
 def _spread_out(at: list[float], ticks: list[tuple[float, str]]) -> Scale:
-    low, high = min(at, default=0.0), max(at, default=1.0)
+    low, high = min(at), max(at)
     return Scale(at, ticks, (low, high) if high > low else (low - 0.5, high + 0.5))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from helpers.show import format, gate, tables, words
+from helpers.show import format, gate, sentences, tables, words
 from helpers.show.gate import Shown, escape
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ def said(finding: str, measure: str, unit: str, digits: int | None, alt: str | N
     return Said(gate.plain(finding), gate.plain(measure), unit, digits, alt)
 
 
+def settled(words_of: Said, values: Iterable[object]) -> Said:
+    """The words with decimals that suit all values of the figure, so that no number is finer than its neighbours."""
+    sizes = [abs(number) for number in floats(values) if number == number]
+    if words_of.digits is not None or words_of.unit not in ("share", "points", "number", "days") or not sizes:
+        return words_of
+    if words_of.unit in ("number", "days") and all(size.is_integer() for size in sizes):
+        return replace(words_of, digits=0)
+    return replace(words_of, digits=format.decimals(max(sizes), words_of.unit))
+
+
 def figure(
     kind: str,
     drawing: str,
@@ -53,7 +63,7 @@ def figure(
 
     Args:
         kind: A key of `[kind]` in words.toml.
-        drawing: The `<svg>`.
+        drawing: The `<svg>`; "" where no value can be shown.
         words_of: Finding, measure, alt.
         head: Labels of the data's columns, and whether each holds numbers.
         rows: The data as (text, class), what is withheld being withheld here too.
@@ -64,10 +74,11 @@ def figure(
     parts = {"kind": words.word(f"kind.{kind}"), "finding": words_of.finding.rstrip("."), "reading": reading}
     alt = words_of.alt or words.word("chart.alt", measure=words_of.measure.rstrip("."), **parts)
     lines = [note for note in dict.fromkeys(notes) if note]
-    under = "".join(f'<p class="note">{escape(note)}</p>' for note in lines)
-    title = f"<strong>{escape(words_of.finding)}</strong><span>{escape(words_of.measure)}</span>"
-    plot = f'<div class="plot" aria-hidden="true">{drawing}</div>'
-    data = tables.scrolled(tables.grid(list(head), rows), words.word("chart.data"))
+    under = f'<p class="note">{escape(" ".join(lines))}</p>' if lines else ""
+    title = f"<strong>{escape(words_of.finding)}</strong><span>{sentences.unbroken(words_of.measure)}</span>"
+    nothing = f'<p class="note">{escape(words.word("chart.empty"))}</p>'
+    plot = f'<div class="plot" aria-hidden="true">{drawing or nothing}</div>'
+    data = tables.scrolled(tables.grid(list(head), rows, dense=True), words.word("chart.data"))
     markup = (
         f'<div class="gr gr-figure {look}"><figure role="img" aria-label="{escape(alt)}">'
         f"<figcaption>{title}</figcaption>{plot}</figure>{under}"
@@ -90,7 +101,8 @@ def data(
     """Head and rows of the folded data of a frame that passed `gate.withhold`."""
     interval = bool(low and high)
     n = n if n in safe.columns and n not in values else None
-    head = [(words.label(key), at > 0 and is_numeric(safe[key])) for at, key in enumerate(keys)]
+    counted = {key: at > 0 and is_numeric(safe[key]) for at, key in enumerate(keys)}
+    head = [(words.label(key), counted[key]) for key in keys]
     head += [(words.label(name), True) for name in values]
     head += [(words.word("tables.interval"), True)] * interval + [(words.label("n"), True)] * bool(n)
     rows = []
@@ -101,9 +113,24 @@ def data(
             texts.append(format.interval(record[low], record[high], said_as.unit, digits=said_as.digits))
         if n:
             texts.append(format.value(record[n], "people"))
-        cells = [(key_text(record[key]), "num" if at and is_numeric(safe[key]) else "") for at, key in enumerate(keys)]
+        cells = [(key_text(record[key]), "num" if counted[key] else "") for key in keys]
         rows.append([*cells, *[number_cell(gone or text, few) for text in texts]])
     return head, rows
+
+
+def side_by_side(
+    safe: pd.DataFrame, said_as: Said, *, key: str, by: str, value: str
+) -> tuple[list[tuple[str, bool]], list[list[tuple[str, str]]]]:
+    """Head and rows of the folded data with one column a line, where a point is one number only."""
+    names = list(dict.fromkeys(safe[by]))
+    cells: dict[str, dict[object, tuple[str, str]]] = {}
+    for at, name, number, gone, few in zip(
+        safe[key], safe[by], safe[value], safe["withheld"], safe["few"], strict=True
+    ):
+        cells.setdefault(key_text(at), {})[name] = number_cell(gone or said_as.value(number), bool(few))
+    head = [(words.label(key), False), *[(words.tier(name), True) for name in names]]
+    nothing = number_cell(format.UNDEFINED)
+    return head, [[(at, ""), *[found.get(name, nothing) for name in names]] for at, found in cells.items()]
 
 
 def is_numeric(values: Iterable[object]) -> bool:
@@ -137,7 +164,7 @@ def notes(*, withheld: bool, few: bool, partial: bool = False, band: str = "") -
 
 def extremes(names: Sequence[str], values: Sequence[float | None], said_as: Said) -> str:
     """`highest 23.4 % (search), lowest 12.0 % (referral)` for an alt text."""
-    known = [(float(v), name) for v, name in zip(values, names, strict=True) if v is not None and float(v) == float(v)]
+    known = [(float(v), name) for v, name in zip(values, names, strict=True) if not missing(v)]  # type: ignore[arg-type]
     if not known:
         return words.word("chart.nothing")
     (least, least_name), (most, most_name) = min(known), max(known)
@@ -148,6 +175,11 @@ def extremes(names: Sequence[str], values: Sequence[float | None], said_as: Said
 def missing(value: object) -> bool:
     """Whether there is no number here."""
     return format.value(value, "number") == format.UNDEFINED
+
+
+def any_number(values: Iterable[object]) -> bool:
+    """Whether there is anything to draw."""
+    return not all(missing(v) for v in values)
 
 
 def floats(values: Iterable[object]) -> list[float]:

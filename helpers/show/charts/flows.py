@@ -40,21 +40,14 @@ def flows(
     scale = axes.scale(list(safe[x]))
     numbers = {name: [0.0 if math.isnan(v) else v for v in figure.floats(safe[name])] for name in parts}
     tones = palette.tokens(parts)
-    tops = [sum(numbers[name][i] for name in up) for i in range(len(safe))]
-    depths = [-sum(numbers[name][i] for name in down) for i in range(len(safe))]
     nets = figure.floats(safe[net]) if net else []
-    sheet = _sheet(scale, said, [*tops, *depths, *nets], [*parts, *([net] if net else [])])
-    ends = _columns(sheet, scale, numbers, up, down, tones)
-    if net:
-        _net_line(sheet, scale.at, nets)
-        ends[net] = nets[-1] if nets else math.nan
-    _labels(sheet, ends, tones, net)
     head, rows = _data(safe, marks, said, x, [*parts, *([net] if net else [])])
-    total = [a + b for a, b in zip(tops, depths, strict=True)]
+    total = [sum(numbers[p][i] for p in up) - sum(numbers[p][i] for p in down) for i in range(len(safe))]
     reading = figure.extremes([figure.key_text(v) for v in safe[x]], nets if net else total, said)
     reading = f"{words.label(net) if net else words.word('chart.net')}: {reading}"
     notes = figure.notes(withheld=any(any(row.values()) for row in marks), few=False)
-    return figure.figure("flows", svg.markup(sheet), said, head=head, rows=rows, reading=reading, notes=notes)
+    drawing = _drawn(scale, said, numbers, (up, down), (net, nets), tones) if len(safe) else ""
+    return figure.figure("flows", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 
 
 def _withheld(frame, parts, net, unit) -> tuple[pd.DataFrame, list[dict[str, str]]]:
@@ -67,12 +60,27 @@ def _withheld(frame, parts, net, unit) -> tuple[pd.DataFrame, list[dict[str, str
         return safe, marks
     columns: dict[str, list] = {name: list(frame[name]) for name in parts}
     for at in range(len(frame)):
+        if not any(gate.is_small(columns[name][at]) for name in parts):
+            continue
         row = pd.DataFrame({"part": parts, "n": [columns[name][at] for name in parts]})
         for name, value, mark in gate.withhold(row, "n", parts=True)[["part", "n", "withheld"]].itertuples(index=False):
             columns[name][at], marks[at][name] = value, mark
     for name, values in columns.items():
         safe[name] = values
     return safe, marks
+
+
+def _drawn(scale, said, numbers, parts, line, tones) -> str:
+    (up, down), (net, nets) = parts, line
+    tops = [sum(numbers[name][i] for name in up) for i in range(len(scale.at))]
+    depths = [-sum(numbers[name][i] for name in down) for i in range(len(scale.at))]
+    sheet = _sheet(scale, said, [*tops, *depths, *nets], [*up, *down, *([net] if net else [])])
+    ends = _columns(sheet, scale, numbers, up, down, tones)
+    if net:
+        _net_line(sheet, scale.at, nets)
+        ends[net] = nets[-1]
+    _labels(sheet, ends, tones, net)
+    return svg.markup(sheet)
 
 
 def _sheet(scale, said, numbers, names) -> svg.Sheet:
@@ -97,8 +105,9 @@ def _columns(sheet, scale, numbers, up, down, tones) -> dict[str, float]:
         base = [0.0] * len(scale.at)
         for name in names:
             tall = [sign * v for v in numbers[name]]
-            sheet.axes.bar(scale.at, tall, width=apart * 0.78, bottom=base, linewidth=0, zorder=3,
-                           color=palette.TOKENS[tones[name]][0])  # fmt: skip
+            sides = [(at - apart * 0.39, at + apart * 0.39) for at in scale.at]
+            svg.blocks(sheet, tones[name], [(left, low, right, low + high) for (left, right), low, high
+                                            in zip(sides, base, tall, strict=True) if high])  # fmt: skip
             if scale.at:
                 ends[name] = base[last] + tall[last] / 2
             base = [a + b for a, b in zip(base, tall, strict=True)]

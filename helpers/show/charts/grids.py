@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 CELL = 11.0
 ROW = 25.0
-NARROWEST = 31.0
+NARROWEST = 27.5
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def heat(
     notes = [words.word("chart.blank") if closes and blank else "",
              *figure.notes(withheld=any(safe["withheld"]), few=any(safe["few"]))]  # fmt: skip
     names_of = [f"{a}, {words.label(column)} {b}" for a in grid.rows for b in grid.columns]
-    reading = figure.extremes(names_of, [None if math.isnan(v) else v for v in numbers.ravel()], said)
+    reading = figure.extremes(names_of, list(numbers.ravel()), said)
     drawing, look = _draw(grid, said.value)
     return figure.figure("heat", drawing, said, head=head, rows=rows, reading=reading, notes=notes, look=look)
 
@@ -147,7 +146,8 @@ def _limits(numbers: np.ndarray, unit: str) -> tuple[float, float]:
     if not known.size:
         return 0.0, 1.0
     low, high = float(known.min()), float(known.max())
-    return (min(low, 0.0), high) if low < 0.5 * high else (low, high) if high > low else (low - 1, high)
+    low = min(low, 0.0) if low < 0.5 * high else low
+    return (low, high) if high > low else (low - 1, high)
 
 
 def _short_digits(numbers: np.ndarray, unit: str, digits: int | None) -> int | None:
@@ -189,8 +189,7 @@ def _heat_data(grid: Grid, cells, row_keys, column_keys, said, names, sized):
             if record is not None and _is_blank(record, value):
                 day = record.get(closes) if closes else None
                 open_ = format.day(day) != format.UNDEFINED
-                text = words.word("chart.open", day=format.day(day)) if open_ else format.UNDEFINED
-                line.append((text, "open"))
+                line.append((format.day(day) if open_ else format.UNDEFINED, "open"))
             else:
                 text = format.UNDEFINED if record is None else record["withheld"] or said.value(record[value])
                 line.append(figure.number_cell(text, bool(record and record["few"])))
@@ -200,9 +199,8 @@ def _heat_data(grid: Grid, cells, row_keys, column_keys, said, names, sized):
 
 def _draw(grid: Grid, legend) -> tuple[str, str]:
     """The grid as SVG, and the class of figures that scroll on narrow screens."""
-    import seaborn as sns
-    from matplotlib.colors import BoundaryNorm, ListedColormap
-
+    if not any(text for line in grid.texts for text in line):
+        return "", ""
     low, high = grid.limits or (0.0, 1.0)
     names = [axes.wrap(name, 150)[0] for name in grid.rows]
     sized = max((axes.width(text) for text in grid.after), default=0.0)
@@ -216,43 +214,46 @@ def _draw(grid: Grid, legend) -> tuple[str, str]:
     bottom = 30.0 if legend else 4.0
     sheet = svg.sheet(top + tall * len(grid.rows) + bottom, width=wide, xlim=(0, many), ylim=(len(grid.rows), 0),
                       margins=(left, wide - left - cell * many, top, bottom))  # fmt: skip
-    steps = [palette.TOKENS[name][0] for name in palette.RAMP]
-    edges = np.linspace(low, high, len(steps) + 1)
-    cells = np.ma.masked_invalid(grid.numbers) if grid.numbers.size else None
-    if cells is not None and not cells.mask.all():
-        sns.heatmap(grid.numbers, ax=sheet.axes, cbar=False, annot=False, xticklabels=False, yticklabels=False,
-                    cmap=ListedColormap(steps), norm=BoundaryNorm(edges, len(steps), clip=True),
-                    linewidths=1.5, linecolor=palette.TOKENS["paper"][0],
-                    rasterized=int((~cells.mask).sum()) > svg.MANY_MARKS)  # fmt: skip
-    _grid_words(sheet, grid, names, heads, cell, edges)
+    steps = _steps(grid.numbers, low, high)
+    gap_x, gap_y = 0.75 / cell, 0.75 / tall
+    for at, name in enumerate(palette.RAMP):
+        found = zip(*np.nonzero(steps == at), strict=True)
+        svg.blocks(sheet, name, [(j + gap_x, i + 1 - gap_y, j + 1 - gap_x, i + gap_y) for i, j in found])
+    _grid_words(sheet, grid, names, heads, cell, steps)
     if legend:
         _legend(sheet, legend(low), legend(high))
     return svg.markup(sheet), "wide" if wide > svg.WIDTH else ""
 
 
-def _grid_words(sheet: svg.Sheet, grid: Grid, names, heads, cell: float, edges) -> None:
+def _steps(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The step of the ramp of each number; -1 where there is none."""
+    places = np.floor((numbers - low) / (high - low) * len(palette.RAMP))
+    return np.where(np.isnan(numbers), -1, np.clip(np.nan_to_num(places), 0, len(palette.RAMP) - 1)).astype(int)
+
+
+def _grid_words(sheet: svg.Sheet, grid: Grid, names, heads, cell: float, steps: np.ndarray) -> None:
     if grid.corner:
         svg.put(sheet, sheet.left, 13, grid.corner)
     for j, head in enumerate(heads):
         for i, line in enumerate(head):
             up = (len(head) - 1 - i) * axes.LINE
             svg.put(sheet, sheet.x(j + 0.5), sheet.top - 7 - up, line, "m")
+    readable = all(axes.width(text, CELL) <= cell - 2 for line in grid.texts for text in line)
     for i, (name, after) in enumerate(zip(names, grid.after, strict=True)):
         middle = sheet.y(i + 0.5) + 4.5
         svg.put(sheet, 0, middle, name, "i b" if i == grid.bold else "i")
         if after:
             svg.put(sheet, sheet.left - 10, middle, after, "e")
         for j, text in enumerate(grid.texts[i]):
-            if text and axes.width(text, CELL) <= cell - 3:
-                svg.put(sheet, sheet.x(j + 0.5), middle - 0.5, text, _cell_look(grid.numbers[i, j], edges, cell, text))
+            if text and (readable or (text == gate.small_mark() and axes.width(text, CELL) <= cell)):
+                svg.put(sheet, sheet.x(j + 0.5), middle - 0.5, text, _cell_look(int(steps[i, j]), cell, text))
 
 
-def _cell_look(number: float, edges: np.ndarray, cell: float, text: str) -> str:
+def _cell_look(step: int, cell: float, text: str) -> str:
     """Cell words take the colour that stands out, and the full size where there is room for it."""
     size = "" if axes.width(text, axes.SIZE) <= cell - 8 else " c"
-    if math.isnan(number):
+    if step < 0:
         return "m" + size
-    step = int(np.clip(np.searchsorted(edges, number, side="right") - 1, 0, len(palette.RAMP) - 1))
     return ("m f-paper" if step >= palette.INVERT_FROM else "m i") + size
 
 

@@ -46,18 +46,21 @@ def bars(
     said = figure.said(finding, measure, unit, digits, alt)
     n = n or (value if unit == "people" else None)
     safe = gate.withhold(frame, n, [c for c in (value, low, high) if c], parts=parts, within=group)
+    said = figure.settled(said, safe[value])
     records = safe.to_dict("records")
     places, height = _places(records, category, group)
     labels = [axes.wrap(words.tier(record[category]), GUTTER) for record in records]
-    texts = [record["withheld"] or said.value(record[value]) for record in records]
+    signed = any(number < 0 for number in figure.floats(safe[value]))
+    texts = [record["withheld"] or said.value(record[value], sign=signed) for record in records]
     sheet = _bar_sheet(records, said, labels, texts, height, (value, low, high))
     _draw_bars(sheet, records, places, category, (value, low, high), focus)
-    _bar_words(sheet, records, places, labels, texts, (value, high), group)
+    _bar_words(sheet, records, places, labels, texts, (value, high))
     keys = [c for c in (category, group) if c]
     head, rows = figure.data(safe, said, keys=keys, values=[value], low=low, high=high, n=n)
     notes = figure.notes(withheld=any(safe["withheld"]), few=any(safe["few"]), band="interval_bar" if low else "")
     reading = figure.extremes([words.tier(record[category]) for record in records], list(safe[value]), said)
-    return figure.figure("bars", svg.markup(sheet), said, head=head, rows=rows, reading=reading, notes=notes)
+    drawing = svg.markup(sheet) if records else ""
+    return figure.figure("bars", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 
 
 def _places(records: list[dict], category: str, group: str | None) -> tuple[list[tuple[float, str]], float]:
@@ -88,10 +91,10 @@ def _draw_bars(sheet: svg.Sheet, records, places, category, columns, focus) -> N
     value, low, high = columns
     ink, base = palette.TOKENS["ink"][0], palette.TOKENS["base"][0]
     for record, (middle, _) in zip(records, places, strict=True):
-        tone, at = palette.TOKENS[_bar_tone(record, category, focus)][0], sheet.height - middle
+        tone, at = _bar_tone(record, category, focus), sheet.height - middle
         number = figure.floats([record[value]])[0]
         if not math.isnan(number):
-            sheet.axes.barh([at], [number], height=BAR, color=tone, linewidth=0, zorder=3)
+            svg.blocks(sheet, tone, [(min(number, 0.0), at - BAR / 2, max(number, 0.0), at + BAR / 2)])
         ends = figure.floats([record[low], record[high]]) if low and high else [math.nan]
         if not any(map(math.isnan, ends)):
             sheet.axes.plot(ends, [at, at], color=palette.TOKENS["paper"][0], linewidth=4.2, zorder=4, clip_on=False)
@@ -107,7 +110,7 @@ def _bar_tone(record: dict, category: str, focus: object) -> str:
     return palette.KNOWN.get(str(record[category]).replace("_", " "), "accent")
 
 
-def _bar_words(sheet: svg.Sheet, records, places, labels, texts, columns, group) -> None:
+def _bar_words(sheet: svg.Sheet, records, places, labels, texts, columns) -> None:
     value, high = columns
     for record, (middle, heading), lines, text in zip(records, places, labels, texts, strict=True):
         if heading:
@@ -155,23 +158,30 @@ def forest(
     """
     said = figure.said(finding, measure, unit, digits, alt)
     safe = gate.withhold(frame, n, [value, low, high])
+    said = figure.settled(said, safe[value])
     records = safe.to_dict("records")
-    names = [axes.wrap(words.tier(record[label]), GUTTER) for record in records]
     texts = [_effect_text(record, said, value, low, high) for record in records]
-    numbers = [v for c in (value, low, high) for v in figure.floats(safe[c])]
-    ticks = axes.nice(*axes.span([*numbers, null]), count=4)
-    left = max((axes.width(line) for lines in names for line in lines), default=0) + 16
-    right = max((axes.width(line) for lines in texts for line in lines), default=0) + 14
-    sheet = svg.sheet(46.0 * len(records) + 36, margins=(left, right, 6, 30), xlim=(ticks[0], ticks[-1]),
-                      ylim=(len(records) - 0.5, -0.5))  # fmt: skip
-    _forest_ground(sheet, ticks, null, unit)
-    for at, (record, name, text) in enumerate(zip(records, names, texts, strict=True)):
-        _effect(sheet, at, figure.floats([record[value], record[low], record[high]]), null, record["few"])
-        _effect_words(sheet, at, name, text)
+    estimates = [figure.floats([record[c] for c in (value, low, high)]) for record in records]
+    names = [axes.wrap(words.tier(record[label]), GUTTER) for record in records]
+    few = [bool(record["few"]) for record in records]
+    drawing = _forest(said, names, texts, estimates, few, null) if figure.any_number(safe[value]) else ""
     head, rows = figure.data(safe, said, keys=[label], values=[value], low=low, high=high, n=n)
     notes = figure.notes(withheld=any(safe["withheld"]), few=any(safe["few"]), band="interval_bar")
     reading = "; ".join(f"{words.tier(r[label])} {' '.join(t)}" for r, t in zip(records[:6], texts, strict=False))
-    return figure.figure("forest", svg.markup(sheet), said, head=head, rows=rows, reading=reading, notes=notes)
+    return figure.figure("forest", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
+
+
+def _forest(said, names, texts, estimates, few, null: float) -> str:
+    ticks = axes.nice(*axes.span([null, *(v for numbers in estimates for v in numbers)]), count=4)
+    left = max(axes.width(line) for lines in names for line in lines) + 16
+    right = max(axes.width(line) for lines in texts for line in lines) + 14
+    sheet = svg.sheet(46.0 * len(names) + 36, margins=(left, right, 6, 30), xlim=(ticks[0], ticks[-1]),
+                      ylim=(len(names) - 0.5, -0.5))  # fmt: skip
+    _forest_ground(sheet, ticks, null, said.unit)
+    for at, (name, text) in enumerate(zip(names, texts, strict=True)):
+        _effect(sheet, at, estimates[at], null, few[at])
+        _effect_words(sheet, at, name, text)
+    return svg.markup(sheet)
 
 
 def _effect_text(record: dict, said, value: str, low: str, high: str) -> list[str]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from helpers.show import gate, palette
 
@@ -73,10 +76,23 @@ def sheet(
     area = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
     axes = figure.add_axes(area)
     axes.set_axis_off()
+    axes.set_xticks([])
+    axes.set_yticks([])
     axes.set_autoscale_on(False)
     axes.set_xlim(*xlim)
     axes.set_ylim(*ylim)
     return Sheet(height, left, right, top, bottom, xlim, ylim, width, figure, axes)
+
+
+def blocks(on: Sheet, tone: str, boxes: Sequence[tuple[float, float, float, float]], *, above: float = 3) -> None:
+    """Filled rectangles of one colour, given as left, bottom, right, top in data units: one shape, however many."""
+    if not boxes:
+        return
+    corners = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in boxes]
+    shape = PathPatch(Path.make_compound_path(*[Path([*four, four[0]], closed=True) for four in corners]))
+    shape.set(facecolor=palette.TOKENS[tone][0], linewidth=0, zorder=above, clip_on=False)
+    shape.set_rasterized(len(boxes) > MANY_MARKS)
+    on.axes.add_artist(shape)
 
 
 def put(on: Sheet, x: float, y: float, words: object, look: str = "") -> None:
@@ -84,6 +100,12 @@ def put(on: Sheet, x: float, y: float, words: object, look: str = "") -> None:
     `i` ink instead of grey, `c` the small size of heat map cells, `t-<colour>` in a readable tone of a colour."""
     kind = f' class="{look}"' if look else ""
     on.words.append(f'<text x="{_short(x)}" y="{_short(y)}"{kind}>{gate.escape(words)}</text>')
+
+
+def leader(on: Sheet, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A dotted line from a mark to its words (SVG units), where they do not touch."""
+    path = f"M{_short(start[0])} {_short(start[1])}L{_short(end[0])} {_short(end[1])}"
+    on.words.append(f'<path class="s-base" stroke-dasharray="1 3" d="{path}"/>')
 
 
 def markup(on: Sheet) -> str:
@@ -147,34 +169,38 @@ def _used(use: ET.Element, shape: ET.Element) -> tuple[str, str]:
 
 
 def _compact(data: str, dx: float = 0.0, dy: float = 0.0) -> str:
-    """Path data moved by dx, dy with one decimal; a rectangle becomes three strokes."""
+    """Path data moved by dx, dy with one decimal; rectangles become three strokes."""
     parts: list[tuple[str, list[float]]] = []
     for command, number in _PATH.findall(data):
         if command:
             parts.append((command, []))
         else:
             parts[-1][1].append(float(number) + (dx if len(parts[-1][1]) % 2 == 0 else dy))
-    corners = [tuple(numbers) for _, numbers in parts if numbers]
-    if [command for command, _ in parts[:4]] == ["M", "L", "L", "L"] and _is_box(corners, parts):
-        (x0, y0), (x1, _), (_, y2) = corners[0], corners[1], corners[2]
-        return f"M{_short(x0)} {_short(y0)}h{_short(x1 - x0)}v{_short(y2 - y0)}h{_short(x0 - x1)}z"
-    text = "".join(
-        ("" if command == "L" and at and parts[at - 1][0] in "ML" else command) + _numbers(command, numbers, at)
-        for at, (command, numbers) in enumerate(parts)
-    )
-    return text.strip()
+    starts = [at for at, (command, _) in enumerate(parts) if command == "M"]
+    pieces = [parts[a:b] for a, b in zip(starts, [*starts[1:], len(parts)], strict=True)]
+    return "".join(_box(piece) or _stroke(piece) for piece in pieces)
 
 
-def _numbers(command: str, numbers: list[float], at: int) -> str:
-    return (" " if command == "L" and at else "") + " ".join(_short(number) for number in numbers)
+def _stroke(piece: list[tuple[str, list[float]]]) -> str:
+    text, before = "", ""
+    for command, numbers in piece:
+        # After a move, and after a line, another line needs no letter.
+        text += " " if command == "L" and before in ("M", "L") else command
+        text += " ".join(_short(number) for number in numbers)
+        before = command
+    return text
 
 
-def _is_box(corners: list[tuple[float, ...]], parts: list) -> bool:
-    closed = parts[-1][0] == "z" or (len(corners) == 5 and corners[0] == corners[4])
+def _box(piece: list[tuple[str, list[float]]]) -> str:
+    """A closed rectangle with sides along the axes, or nothing."""
+    corners = [tuple(numbers) for _, numbers in piece if numbers]
+    closed = piece[-1][0] == "z" or (len(corners) == 5 and corners[0] == corners[4])
     if not closed or len(corners) not in (4, 5) or any(len(corner) != 2 for corner in corners):
-        return False
+        return ""
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners[:4]
-    return y0 == y1 and x1 == x2 and y2 == y3 and x3 == x0
+    if not (y0 == y1 and x1 == x2 and y2 == y3 and x3 == x0):
+        return ""
+    return f"M{_short(x0)} {_short(y0)}h{_short(x1 - x0)}v{_short(y2 - y0)}h{_short(x0 - x1)}z"
 
 
 def _merged(marks: list[tuple[str, str]]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from matplotlib.collections import LineCollection
+
 from helpers.show import gate, palette, words
 from helpers.show.charts import axes, figure, svg
 
@@ -45,20 +47,22 @@ def lines(
     said = figure.said(finding, measure, unit, digits, alt)
     n = n or (y if unit == "people" else None)
     safe = gate.withhold(frame, n, [c for c in (y, low, high) if c])
+    said = figure.settled(said, safe[y])
     scale = axes.scale(list(safe[x]))
     names = [str(v) for v in safe[by]] if by else [""] * len(safe)
     points = _points(safe, scale.at, [figure.key_text(v) for v in safe[x]], names, (y, low, high, partial))
     tones = _tones(list(points), focus, by)
-    sheet = _line_sheet(points, scale, said, tones)
-    _draw_lines(sheet, points, tones)
-    _end_labels(sheet, points, said, tones)
+    drawing = _drawn(points, scale, said, tones) if figure.any_number(safe[y]) else ""
     notes = figure.notes(
         withheld=any(safe["withheld"]), few=any(safe["few"]), band="interval_band" if low else "",
         partial=bool(partial) and any(bool(v) for v in safe[partial]),
     )  # fmt: skip
-    head, rows = figure.data(safe, said, keys=[c for c in (x, by) if c], values=[y], low=low, high=high, n=n)
+    if by and not low and n in (None, y):
+        head, rows = figure.side_by_side(safe, said, key=x, by=by, value=y)
+    else:
+        head, rows = figure.data(safe, said, keys=[c for c in (x, by) if c], values=[y], low=low, high=high, n=n)
     return figure.figure(
-        "lines", svg.markup(sheet), said, head=head, rows=rows, reading=_reading(points, said), notes=notes
+        "lines", drawing, said, head=head, rows=rows, reading=_reading(points, said), notes=notes
     )
 
 
@@ -82,6 +86,13 @@ def _tones(names: list[str], focus: object, by: str | None) -> dict[str, str]:
     if len(names) > MANY_LINES:
         return {name: "accent" if name == names[-1] else "quiet" for name in names}
     return palette.tokens(names)
+
+
+def _drawn(points, scale, said, tones) -> str:
+    sheet = _line_sheet(points, scale, said, tones)
+    _draw_lines(sheet, points, tones)
+    _end_labels(sheet, points, said, tones)
+    return svg.markup(sheet)
 
 
 def _line_sheet(points, scale, said, tones) -> svg.Sheet:
@@ -160,11 +171,8 @@ def _runs(rows: list[tuple]) -> list[tuple[list[tuple], bool]]:
 
 def _draw_lines(sheet: svg.Sheet, points: dict, tones: dict[str, str]) -> None:
     """Bands first, grey lines next, coloured ones on top; a dot at each end and on every point that stands alone."""
-    import pandas as pd
-    import seaborn as sns
-
-    strokes = []
     order = sorted(points, key=lambda name: tones[name] != "quiet")
+    strokes: list[tuple] = []
     for name in order:
         tone = palette.TOKENS[tones[name]][0]
         for at, (run, dashed) in enumerate(_runs(points[name])):
@@ -180,14 +188,34 @@ def _draw_lines(sheet: svg.Sheet, points: dict, tones: dict[str, str]) -> None:
             face = palette.TOKENS["paper"][0] if last[4] else tone
             sheet.axes.plot([last[0]], [last[1]], "o", color=face, markeredgecolor=tone, markersize=7,
                             markeredgewidth=1.6, zorder=7, clip_on=False)  # fmt: skip
+    crowd = [stroke for stroke in strokes if not _is_named(stroke[2], tones)]
+    _draw_crowd(sheet, crowd)
+    _draw_named(sheet, [stroke for stroke in strokes if _is_named(stroke[2], tones)], order, tones)
+
+
+def _draw_crowd(sheet: svg.Sheet, strokes: list[tuple]) -> None:
+    """The many lines that nobody reads one by one, as one thin grey shape."""
+    runs: dict[str, list[tuple]] = {}
+    for at, value, _, run, _ in strokes:
+        runs.setdefault(run, []).append((at, value))
+    if runs:
+        grey = palette.TOKENS["faint"][0]
+        many = len(strokes) > svg.MANY_MARKS
+        sheet.axes.add_collection(LineCollection([*runs.values()], colors=grey, linewidths=1.2, zorder=3, rasterized=many))
+
+
+def _draw_named(sheet: svg.Sheet, strokes: list[tuple], order: list[str], tones: dict[str, str]) -> None:
+    import pandas as pd
+    import seaborn as sns
+
     if not strokes:
         return
     drawn = pd.DataFrame(strokes, columns=["at", "value", "line", "run", "dashed"])
+    looks = {"style": "dashed", "dashes": {True: (2, 1.6), False: ""}} if drawn["dashed"].any() else {}
     sns.lineplot(
-        drawn, x="at", y="value", hue="line", hue_order=order, units="run", style="dashed", estimator=None, sort=False,
-        palette={name: palette.TOKENS[tones[name]][0] for name in order}, dashes={True: (2, 1.6), False: ""},
-        linewidth=2.2 if len(points) <= MANY_LINES else 1.5, legend=False, ax=sheet.axes, zorder=4,
-        rasterized=len(drawn) > svg.MANY_MARKS,
+        drawn, x="at", y="value", hue="line", hue_order=[name for name in order if name in set(drawn["line"])],
+        palette={name: palette.TOKENS[tones[name]][0] for name in order}, units="run", estimator=None, sort=False,
+        linewidth=2.2, legend=False, ax=sheet.axes, zorder=4, rasterized=len(drawn) > svg.MANY_MARKS, **looks,
     )  # fmt: skip
 
 
@@ -197,7 +225,10 @@ def _end_labels(sheet: svg.Sheet, points: dict, said, tones: dict[str, str]) -> 
     heights = [len(text) * axes.LINE + 3 for _, _, text in named]
     centres = axes.apart([sheet.y(last[1]) for _, last, _ in named], heights, 2, sheet.height - sheet.bottom + 4)
     left = sheet.width - sheet.right + 12
-    for (name, _, text), centre, tall in zip(named, centres, heights, strict=True):
+    for (name, last, text), centre, tall in zip(named, centres, heights, strict=True):
+        x, y = sheet.x(last[0]), sheet.y(last[1])
+        if abs(centre - y) > 12 or left - x > 30:
+            svg.leader(sheet, (x + 6, y), (left - 3, centre))
         tone = f"t-{tones[name]}" if tones[name] != "quiet" else ""
         for i, line in enumerate(text):
             look = f"{tone} b" if i == len(text) - 1 else tone
