@@ -78,3 +78,25 @@ def sample(built_once: Built, built_root: Path, monkeypatch: pytest.MonkeyPatch)
     """The same, with the environment pointing at it, so that `helpers.open_run()` opens it."""
     monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(built_once.root))
     return built_once
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """One warm process for all tests of a worker, since its start is most of a small run."""
+    from helpers.runs import kernels
+
+    process = kernels.Warm()
+    kernels.load_driver()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, warm, monkeypatch: pytest.MonkeyPatch):
+    """A tiny dataset with tiny notebooks, and `project.report(...)` to run them."""
+    import tiny
+
+    from helpers.runs import pipeline
+
+    monkeypatch.setattr(pipeline.Kernels, "start", lambda self: warm)
+    return tiny.Project(*tiny.write_project(tmp_path / "project"))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from helpers import paths
+from helpers.runs import pipeline, planning
 
 TOML = """
 timezone = "Europe/Berlin"
@@ -93,3 +97,39 @@ def write_project(folder: Path) -> tuple[Path, Path]:
     for name, cells in NOTEBOOKS.items():
         write_notebook(books / f"{name}.ipynb", cells)
     return data, books
+
+
+@dataclass
+class Project:
+    """The folders of a tiny project, and what one does with it."""
+
+    data: Path
+    books: Path
+    lines: list[str] = field(default_factory=list)
+
+    def request(self, **options) -> planning.Request:
+        return planning.Request(dataset=str(self.data), notebooks=self.books, **options)
+
+    def report(self, **options) -> pipeline.Outcome:
+        self.lines.clear()
+        return pipeline.report(self.request(**options), self.lines.append)
+
+    def ran(self, **options) -> list[str]:
+        """The steps that a report had to run."""
+        outcome = self.report(**options)
+        return sorted(name for name, decision in outcome.decisions.items() if decision.action == "run")
+
+    def change(self, name: str, before: str, after: str) -> None:
+        """Change a notebook's text."""
+        path = self.books / f"{name}.ipynb"
+        text = path.read_text("utf-8")
+        assert json.dumps(before)[1:-1] in text
+        path.write_text(text.replace(json.dumps(before)[1:-1], json.dumps(after)[1:-1]), "utf-8")
+
+    @property
+    def built(self) -> Path:
+        return paths.built("tiny") / "2026-W10"
+
+    @property
+    def reports(self) -> Path:
+        return paths.reports("tiny")

@@ -46,7 +46,7 @@ def report(request: Request, say: Say = lambda line: None) -> Outcome:
     with ExitStack() as stack:
         stack.enter_context(_nothing_left_of_bad_input(built, fresh))
         stack.enter_context(locking.held(built, say))
-        kernels = stack.enter_context(closing(_Kernels()))
+        kernels = stack.enter_context(closing(Kernels()))
         if fresh or request.force:
             kernels.start()
         try:
@@ -55,7 +55,7 @@ def report(request: Request, say: Say = lambda line: None) -> Outcome:
             raise failures.of_system(fault) from fault
 
 
-class _Kernels:
+class Kernels:
     """The warm process, started when it is first known to be needed; ended with the run."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ def _nothing_left_of_bad_input(built: Path, fresh: bool) -> Iterator[None]:
         raise
 
 
-def _carry_out(checked: Checked, kernels: _Kernels, say: Say) -> Outcome:
+def _carry_out(checked: Checked, kernels: Kernels, say: Say) -> Outcome:
     began = time.monotonic()
     plan = planning.plan(checked)
     name, week = plan.run.dataset.name, plan.run.week
@@ -118,7 +118,7 @@ def _carry_out(checked: Checked, kernels: _Kernels, say: Say) -> Outcome:
     return Outcome(published.front, record["headline"], decisions, records, published)
 
 
-def _run_steps(plan: Plan, kernels: _Kernels, say: Say, kept: str) -> tuple[dict[str, keys.Decision], Records]:
+def _run_steps(plan: Plan, kernels: Kernels, say: Say, kept: str) -> tuple[dict[str, keys.Decision], Records]:
     """Decide on each step when those before it are done, and run those that must, two at a time.
 
     A step that fails stops the run when those that are running have ended: they are worth keeping.
@@ -155,7 +155,7 @@ def _run_steps(plan: Plan, kernels: _Kernels, say: Say, kept: str) -> tuple[dict
     return decisions, done
 
 
-def _submit(pool, step: graph.Step, plan: Plan, kernels: _Kernels, done: Records, unbuilt: list[str], kept: str) -> Future:
+def _submit(pool, step: graph.Step, plan: Plan, kernels: Kernels, done: Records, unbuilt: list[str], kept: str) -> Future:
     from helpers.runs import steps
 
     warm = kernels.start()

@@ -49,7 +49,7 @@ def interval(low: object, high: object, unit: str = "number", *, digits: int | N
     """`17.9 to 20.2 %`: both ends with the same decimals, the unit said once; "-" if either end is undefined."""
     if _number(low) is None or _number(high) is None:
         return UNDEFINED
-    if digits is None and unit in ("share", "number", "days"):
+    if digits is None and unit in ("share", "points", "number", "days"):
         digits = decimals(max(abs(float(low)), abs(float(high))), unit)  # type: ignore[arg-type]
     first = value(low, unit, digits=digits, bare=unit != "share")
     if unit == "share":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TONES = ("", "good", "warn", "alarm")
 HEADLINE_WORDS = 25
-_NUMBER = r"[-+]?\d[\d,.]*"
+_NUMBER = r"[-+]?\d+(?:[,.]\d+)*"
 # What must not part at the end of a line: a number and its unit, the two ends of an interval, a letter and its value.
 _TOGETHER = re.compile(
     rf"(?:\b[A-Z]{{3}} |\b[np] = )?{_NUMBER}(?: (?:%|points?|days?)(?!\w)| (?:to|至) {_NUMBER}(?: (?:%|points?|days?)(?!\w))?)"
@@ -213,7 +213,10 @@ def _around(metric: Metric, low: object, high: object) -> str:
     unit = {"share": "points", "people": "count"}.get(metric.unit, metric.unit)
     if format.interval(low, high) == format.UNDEFINED:
         return ""
-    ends = [format.value(end, unit, digits=metric.digits, sign=True, bare=True) for end in (low, high)]
+    digits = metric.digits
+    if digits is None and unit in ("points", "number", "days"):
+        digits = format.decimals(max(abs(float(end)) for end in (low, high)), unit)  # type: ignore[arg-type]
+    ends = [format.value(end, unit, digits=digits, sign=True, bare=True) for end in (low, high)]
     text = f"{ends[0]} {word('format.to')} {ends[1]}"
     return word("format.points", n=text) if unit == "points" else text
 

@@ -1,10 +1,11 @@
 """Types for expressions over text: casts where a number or a time is meant, and the test for what did not cast.
 
-Text is cast to DECIMAL(18, 6), the widest decimal that the engine holds in a machine word: casting text to one digit more
-takes sixty times as long. The engine computes within the width of its operands, so that 1000 x 1000 in DECIMAL(18, 6) stops
-the query; operands are therefore widened by one digit, which is cheap, and results are brought back to six places. A
-division is done in floating point and brought back likewise; a divisor of 0 gives an empty value. What does not fit on the
-way back is counted like a text that does not cast, so no row stops the run and none is lost in silence.
+Numbers are decimals with six places, DECIMAL(18, 6): the widest that the engine holds in a machine word; casting text to
+one digit more takes sixty times as long. The engine computes within the width of its operands, so that 1000 x 1000 in
+DECIMAL(18, 6) would stop the query. Sums are therefore widened by one digit, products and quotients computed in floating
+point (right to 15 digits; exact products take twenty times as long), and all brought back to six places, which leaves what a
+person would write down. A divisor of 0 gives an empty value. What does not fit on the way back is counted like a text that
+does not cast, so no row stops the run and none is lost in silence.
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ def typed(tree: exp.Expression, *, condition: bool = False) -> exp.Expression:
     made = _as(made, TRUTH) if condition else made
     if condition and _type(made) is not TRUTH:
         raise ValueError("It must be true or false for a row, such as \"type <> 'ping'\" or \"quantity > 0\".")
-    for column in made.find_all(exp.Column):
+    for column in list(made.find_all(exp.Column)):
         column.this.set("quoted", True)
+        if column.parent is not None and not _is_text(column.parent):
+            column.replace(exp.Cast(this=column.copy(), to=TEXT.copy()))  # a Parquet column may be of another type
     return made
 
 
@@ -81,9 +84,9 @@ def bad(node: exp.Expression) -> exp.Expression | None:
 
 def _given(source: exp.Expression) -> exp.Expression:
     """A condition: what is cast is not blank."""
-    if not isinstance(source, TEXTS):
+    if not isinstance(source, TEXTS) and not _is_text(source):
         return exp.not_(exp.Is(this=exp.paren(source.copy()), expression=exp.Null()))
-    text = source if isinstance(source, exp.Trim) else _trimmed(source)
+    text = source if isinstance(source, exp.Trim) else _trimmed(source.copy())
     blank = exp.Literal.string("")
     return exp.NEQ(this=exp.Coalesce(this=text.copy(), expressions=[blank]), expression=blank.copy())
 
@@ -152,24 +155,24 @@ def _arithmetic(node: exp.Expression) -> exp.Expression:
     if any(_type(part) is TIME for part in _parts(node)):
         _set(node, TIME, "this", "expression")
         return node
-    _set(node, FLOAT if isinstance(node, exp.Div) else NUMBER, "this", "expression")
+    floating = isinstance(node, exp.Mul | exp.Div)
+    _set(node, FLOAT if floating else NUMBER, "this", "expression")
     if isinstance(node, exp.Neg | exp.Mod):
         return node
-    if isinstance(node, exp.Div):
-        divisor = node.expression
-        if not (isinstance(divisor, exp.Literal) and float(divisor.name)):
-            node.set("expression", exp.Nullif(this=divisor, expression=exp.Literal.number(0)))
-    else:
-        for part in _parts(node):
-            if not isinstance(part, exp.Literal):
-                part.replace(_widened(part.copy()))
+    for part in _parts(node):
+        if not isinstance(part, exp.Literal):
+            part.replace(_widened(part.copy(), FLOAT if floating else WIDER))
+    if isinstance(node, exp.Div) and not (isinstance(node.expression, exp.Literal) and float(node.expression.name)):
+        node.set("expression", exp.Nullif(this=node.expression, expression=exp.Literal.number(0)))
     return _count(exp.TryCast(this=node, to=NUMBER.copy()))
 
 
-def _widened(part: exp.Expression) -> exp.TryCast:
-    """Whatever is a DECIMAL(18, 6) already always fits; anything else is counted where it does not."""
-    wider = exp.TryCast(this=part, to=WIDER.copy())
+def _widened(part: exp.Expression, to: exp.DataType) -> exp.Expression:
+    """The operand in a type that cannot overflow; one that is of it already stays, and a number of ours always fits."""
     inner = part.unnest()
+    if isinstance(inner, exp.TryCast) and inner.to == to:
+        return part
+    wider = exp.TryCast(this=part, to=to.copy())
     return wider if isinstance(inner, exp.TryCast) and inner.to == NUMBER else _count(wider)
 
 
@@ -243,8 +246,12 @@ def _family(to: exp.DataType) -> exp.DataType | None:
 
 
 def _trimmed(node: exp.Expression) -> exp.Trim:
-    """Its text without outer blanks; a Parquet column may be no text, hence the cast within."""
-    return exp.Trim(this=exp.Cast(this=node, to=TEXT.copy()))
+    """Its text without outer blanks."""
+    return exp.Trim(this=node if _is_text(node) else exp.Cast(this=node, to=TEXT.copy()))
+
+
+def _is_text(node: exp.Expression) -> bool:
+    return type(node) is exp.Cast and node.to == TEXT
 
 
 def _count(node: exp.Expression) -> exp.Expression:

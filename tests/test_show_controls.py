@@ -1,0 +1,62 @@
+"""Widgets: live where somebody is, one silent call where nobody is."""
+
+import pytest
+
+from helpers.show import controls
+
+
+def seen(calls):
+    def function(**values):
+        calls.append(values)
+        return "shown"
+
+    return function
+
+
+def test_headless_the_function_runs_once_with_the_starting_values_and_nothing_is_left(monkeypatch):
+    monkeypatch.setenv(controls.HEADLESS, "1")
+    calls = []
+    left = controls.explore(seen(calls), by=["channel", "city"], weeks=(4, 26), exact=False, start={"weeks": 13})
+    assert left is None
+    assert calls == [{"by": "channel", "weeks": 13, "exact": False}]
+
+
+def test_headless_a_broken_cell_fails(monkeypatch):
+    monkeypatch.setenv(controls.HEADLESS, "1")
+    with pytest.raises(ZeroDivisionError):
+        controls.explore(lambda k: 1 / k, k=[0, 1])
+
+
+def test_live_a_change_calls_the_function_again(monkeypatch):
+    monkeypatch.delenv(controls.HEADLESS, raising=False)
+    ipywidgets = pytest.importorskip("ipywidgets")
+    calls = []
+    box = controls.explore(seen(calls), by=["channel", "city"], weeks=(4, 26, 2), share=(0.0, 1.0), exact=True, name="a")
+    inputs = box.children[0].children
+    kinds = ["Dropdown", "IntSlider", "FloatSlider", "Checkbox", "Text"]
+    assert [type(widget).__name__ for widget in inputs] == kinds
+    assert isinstance(box, ipywidgets.Widget) and calls[0]["by"] == "channel"
+    inputs[0].value = "city"
+    assert calls[-1]["by"] == "city" and len(calls) == 2
+
+
+def test_labels_of_a_dict_stand_for_its_values(monkeypatch):
+    monkeypatch.delenv(controls.HEADLESS, raising=False)
+    calls = []
+    box = controls.explore(seen(calls), unit={"ISO week": "week", "30 days": 30}, start={"unit": 30})
+    assert box.children[0].children[0].options == (("ISO week", "week"), ("30 days", 30))
+    assert calls[0] == {"unit": 30}
+
+
+@pytest.mark.parametrize(
+    ("choices", "start", "says"),
+    [
+        ({"by": ["channel"]}, {"by": "chanel"}, 'Did you mean "channel"'),
+        ({"weeks": (4, 26)}, {"weeks": 99}, "from 4 to 26"),
+        ({"by": []}, {}, "nothing to choose from"),
+        ({"by": ["channel"]}, {"bye": "x"}, 'Did you mean "by"'),
+    ],
+)
+def test_a_wrong_start_is_named(choices, start, says):
+    with pytest.raises(ValueError, match=says):
+        controls.explore(lambda **_: None, start=start, **choices)

@@ -1,0 +1,168 @@
+"""Tables and cards: semantic, folded, withheld."""
+
+from decimal import Decimal
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from helpers.show import gate, tables
+
+
+@pytest.fixture(autouse=True)
+def ten_people():
+    gate.configure(10, "en", "CNY", "members")
+    yield
+    gate.configure()
+
+
+class Cells(HTMLParser):
+    """The texts of a page's cells, row by row."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.inside = False
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+        self.inside = tag in ("td", "th")
+        if self.inside:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.inside:
+            self.rows[-1][-1] += data
+
+
+def weeks(count: int) -> pd.DataFrame:
+    labels = [f"2026-W{i:02d}" for i in range(1, count + 1)]
+    return pd.DataFrame(
+        {"week": labels, "rate": [0.2] * count, "lo": [0.1] * count, "hi": [0.3] * count, "n": [100] * count}
+    )
+
+
+COLUMNS = {"week": "week", "rate": ("Retention", "share"), "lo..hi": "share", "n": "people"}
+
+
+def test_heads_and_rows_name_their_scope_and_the_caption_holds_the_title():
+    html = tables.table(weeks(3), title="Return", subtitle="Members", columns=COLUMNS).html
+    assert html.count('<th scope="col"') == 4 and html.count('<th scope="row">') == 3
+    assert "<caption><strong>Return</strong><span>Members</span></caption>" in html
+    assert Cells(html).rows[1] == ["2026-W01", "20.0 %", "10.0 to 30.0 %", "100"]
+
+
+def test_the_last_26_periods_stay_and_the_others_are_folded():
+    html = tables.table(weeks(40), title="t", columns=COLUMNS).html
+    shown, folded = html.split("<details>")
+    assert [row[0] for row in Cells(shown).rows[1:]] == [f"2026-W{i:02d}" for i in range(15, 41)]
+    assert "Earlier rows (14)" in folded and len(Cells(folded).rows) == 15
+
+
+def test_a_ranking_keeps_its_first_rows():
+    html = tables.table(weeks(40), title="t", columns=COLUMNS, keep="first", fold=5).html
+    assert Cells(html.split("<details>")[0]).rows[-1][0] == "2026-W05"
+
+
+def test_a_handful_of_rows_over_the_limit_is_not_folded():
+    assert "<details>" not in tables.table(weeks(28), title="t", columns=COLUMNS).html
+
+
+def test_small_groups_lose_every_number_and_the_note_says_why():
+    frame = weeks(3).assign(n=[9, 10, 30], rate=[0.777, 0.2, 0.3])
+    shown = tables.table(frame, title="t", columns=COLUMNS, n="n")
+    assert Cells(shown.html).rows[1] == ["2026-W01", "<10", "<10", "<10"]
+    assert "77" not in shown.html + shown.text
+    assert "fewer than 10 people" in shown.html
+    assert shown.html.count('class="few num"') == 3
+
+
+def test_a_size_that_is_not_shown_withholds_all_the_same():
+    columns = {"week": "week", "rate": "share"}
+    assert Cells(tables.table(weeks(1).assign(n=3), title="t", columns=columns, n="n").html).rows[1] == ["2026-W01", "<10"]
+
+
+def test_parts_of_a_known_whole_leave_no_single_gap():
+    frame = pd.DataFrame({"tier": ["a", "b", "c"], "users": [4, 20, 90]})
+    shown = tables.table(frame, title="t", columns={"tier": "text", "users": "people"}, n="users", parts=True)
+    assert [row[1] for row in Cells(shown.html).rows[1:]] == ["<10", "withheld", "90"]
+
+
+def test_people_are_withheld_even_where_no_size_is_named():
+    frame = pd.DataFrame({"tier": ["a"], "users": [4]})
+    shown = tables.table(frame, title="t", columns={"tier": "text", "users": "people"})
+    assert Cells(shown.html).rows[1] == ["a", "<10"] and "fewer than 10" in shown.html
+
+
+def test_undefined_numbers_are_a_dash():
+    frame = pd.DataFrame({"k": ["a", "b", "c"], "v": [float("nan"), float("inf"), None]})
+    assert [r[1] for r in Cells(tables.table(frame, title="t", columns={"k": "text", "v": "share"}).html).rows[1:]] == ["-"] * 3
+
+
+def test_hostile_text_in_titles_heads_and_cells_is_text():
+    evil = "<script>alert(1)</script>"
+    frame = pd.DataFrame({evil: [evil], "v": [1]})
+    html = tables.table(frame, title=evil, subtitle=evil, note=evil, columns={evil: (evil, "text"), "v": "count"}).html
+    assert "<script" not in html and html.count("&lt;script&gt;") >= 5
+
+
+def test_an_empty_table_says_that_there_is_nothing():
+    assert "No rows." in tables.table(weeks(0), title="t", columns=COLUMNS).html
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(KeyError, match="wek"):
+        tables.table(weeks(1), title="t", columns={"wek": "week"})
+
+
+def test_wide_tables_scroll_by_keyboard_too():
+    assert 'role="region" tabindex="0" aria-label="Return"' in tables.table(weeks(1), title="Return", columns=COLUMNS).html
+
+
+def card(**values) -> str:
+    return tables.cards(pd.DataFrame([values])).html
+
+
+def test_a_card_shows_value_change_and_interval_in_the_metrics_own_form():
+    html = card(metric="weekly_actives", value=1384, before=1264, low=80, high=160, n=1384)
+    assert ">1,384<" in html and ">+9.5 %<" in html and ">+80 to +160<" in html
+    assert 'class="change good"' in html
+
+
+def test_an_unclear_change_has_no_colour():
+    html = card(metric="week1_retention", value=0.4, before=0.5, low=-0.2, high=0.01, n=100)
+    assert "no clear change" in html and 'class="change "' in html.replace('class="change"', 'class="change "')
+
+
+def test_a_fall_of_what_should_fall_is_good():
+    assert 'class="change good"' in card(metric="churned", value=50, before=90, low=-60, high=-20)
+
+
+def test_a_card_about_few_people_tells_nothing_of_them():
+    html = card(metric="net_amount", value=Decimal("777.77"), before=Decimal("555.5"), n=4, series=[777.0] * 13)
+    assert "777" not in html and "778" not in html and "&lt;10" in html and "<svg" not in html
+
+
+def test_an_undefined_value_is_a_dash_with_its_reason():
+    html = card(metric="payers", value=None, reason="this dataset has no payments")
+    assert ">-<" in html and "this dataset has no payments" in html
+
+
+def test_a_sparkline_has_words_and_a_gap_for_few_people():
+    html = card(metric="payers", value=40, before=41, series=[40, 4, 41, 40], band_low=30, band_high=50)
+    assert 'role="img" aria-label="The last 4 weeks: between 40 and 41."' in html
+    assert html.count("M") >= 3
+
+
+def test_facts_and_skipped_parts():
+    shown = tables.facts({"Rows <in>": 1234, "Net": (Decimal("10.5"), "money"), "Zone": "Asia/Shanghai"})
+    assert shown.text == "Rows <in>: 1,234\nNet: CNY 10.50\nZone: Asia/Shanghai"
+    assert "&lt;in&gt;" in shown.html
+    assert tables.skipped("interests", "this dataset has no topics").text == (
+        "Interests: skipped, this dataset has no topics."
+    )
