@@ -187,6 +187,15 @@ def reasons(*judged: ibis.Table) -> pd.DataFrame:
     )
 
 
+def by_reason(found: pd.DataFrame) -> pd.DataFrame:
+    """Reasons over all files of a table: `table`, `status`, `reason`, `rows`, `files`, and `first`, the first such row's place."""
+    aside = found[found["status"] != "kept"]
+    aside = aside.assign(first=aside["file"] + " line " + aside["first_line"].astype("str"))
+    keys = ["table", "status", "reason"]
+    grouped = aside.groupby(keys, as_index=False).agg(rows=("rows", "sum"), files=("file", "nunique"), first=("first", "first"))
+    return grouped.sort_values(["table", "status", "rows"], ascending=[True, True, False], ignore_index=True)
+
+
 def ledger(found: pd.DataFrame, rows_in: dict[tuple[str, str], int]) -> pd.DataFrame:
     """The row ledger (contract `ledger`), with the law of conservation asserted for each file.
 

@@ -50,7 +50,7 @@ NOTEBOOKS = {
     "01_first": [
         ("parameters", PARAMETERS),
         ("setup", SETUP),
-        ("days", 'events = run.source("events")\ndays = run.write("days", events.select("user_id", "event"))\ndays.count()'),
+        ("days", 'events = run.source("events")\ndays = run.write("days", events.select("user_id", "event"))\ndays.count().to_pandas()'),
     ],
     "02_second": [
         ("parameters", PARAMETERS + "\nhalf_life_days: int = 14  # days after which an interest weighs half"),

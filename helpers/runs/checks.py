@@ -83,7 +83,7 @@ def _row_faults(contract: Contract, found: dict[str, int], keys: int) -> list[st
 
 
 def to_arrow(contract: Contract, frame: pd.DataFrame) -> pa.Table:
-    """A pandas frame as a table of exactly the contract's columns, sorted by key.
+    """A pandas frame as a table of exactly the contract's columns; its order has a meaning and stays.
 
     Raises:
         RunFailed: Any breach of the contract; all of them at once.
@@ -112,7 +112,7 @@ def to_arrow(contract: Contract, frame: pd.DataFrame) -> pa.Table:
     _raise(contract, _row_faults(contract, found, keys))
     extra = [name for name in frame.columns if name not in contract.columns]
     table = pa.table({name: arrays[name] for name in [*contract.columns, *extra]})
-    return table.sort_by([(name, "ascending") for name in contract.key]) if contract.key else table
+    return table
 
 
 def _array(series: pd.Series, declared: str | None) -> pa.Array:

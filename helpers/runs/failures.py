@@ -11,34 +11,50 @@ from helpers.errors import EnvironmentFault, GrowthRingsError, InputError, RunFa
 from helpers.runs.notebooks import Notebook
 
 LINES = 10
-OURS = {"InputError": InputError, "EnvironmentFault": EnvironmentFault}
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_HINTS = {
+OURS = {"InputError": InputError, "EnvironmentFault": EnvironmentFault, "RunFailed": RunFailed}
+HINTS = {
     "MemoryError": "Free some memory, or take a shorter span of data.",
-    "ModuleNotFoundError": "Run `make clean` and then the same command: it sets the environment up again.",
-    "KeyboardInterrupt": "It was interrupted. Run the same command again: finished steps are kept.",
+    "ModuleNotFoundError": "Run `make clean`, then the same command again: it makes the environment anew.",
 }
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def of_cell(notebook: Notebook, fault: Exception, saved: Path, kept: str, unbuilt: list[str]) -> GrowthRingsError:
-    """The error for a cell that raised (a papermill.PapermillExecutionError).
+def explained(fault: Exception, notebook: Notebook, saved: Path, kept: str, unbuilt: list[str]) -> Exception:
+    """A step's failure in words, or the fault itself when it is none that a person can mend.
 
     Args:
-        saved: Where the executed notebook lies.
+        fault: What running the step raised.
+        saved: Where the executed notebook lies, if there is one.
         kept: Which good report was kept.
         unbuilt: The steps that were not built because of it.
     """
+    if isinstance(fault, OSError):
+        return of_system(fault)
+    known = type(fault).__name__
+    if known == "PapermillExecutionError":
+        kind, lines = _of_cell(notebook, fault)
+    elif known == "DeadKernelError":
+        kind, lines = EnvironmentFault, _of_kernel(notebook)
+    elif isinstance(fault, GrowthRingsError):
+        kind, lines = type(fault), str(fault).splitlines()
+    else:
+        return fault
+    tail = [f"  The executed notebook: {short(saved)}"] if saved.exists() else []
+    tail += [f"  Not built: {', '.join(unbuilt)}."] if unbuilt else []
+    tail.append(f"  {kept}")
+    return kind("\n".join(line[:400] for line in lines[: LINES - len(tail)] + tail))
+
+
+def _of_cell(notebook: Notebook, fault: Exception) -> tuple[type[GrowthRingsError], list[str]]:
     cell = next((cell for cell in notebook.code if cell.source == fault.source), None)
-    place = f'cell "{cell.id}"' if cell else "a cell"
     heading = notebook.heading_of(cell.id) if cell else ""
+    place = f'cell "{cell.id}"' if cell else "a cell"
+    first = f"{notebook.name} failed in {place}" + (f', under "{heading}".' if heading else ".")
     said = _ANSI.sub("", fault.evalue).strip().splitlines() or [""]
-    ours = fault.ename in OURS or fault.ename == "RunFailed"
-    lines = [f"{notebook.name} failed in {place}" + (f', under "{heading}".' if heading else ".")]
-    lines += [f"  {line}" for line in said[:4]] if ours else [f"  {fault.ename}: {said[0]}"]
-    lines += [] if ours else _where(fault)
-    hint = _HINTS.get(fault.ename, "" if ours else "Open the executed notebook to see the whole of it.")
-    lines += [f"  {hint}"] if hint else []
-    return _error(OURS.get(fault.ename, RunFailed), lines, saved, kept, unbuilt)
+    if fault.ename in OURS:
+        return OURS[fault.ename], [first, *(f"  {line}" for line in said)]
+    hint = HINTS.get(fault.ename, "The executed notebook shows the whole of it.")
+    return RunFailed, [first, f"  {fault.ename}: {said[0]}", *_where(fault), f"  {hint}"]
 
 
 def _where(fault: Exception) -> list[str]:
@@ -48,25 +64,16 @@ def _where(fault: Exception) -> list[str]:
     return [f"  It was raised at {found[-1][0]}, line {found[-1][1]}."] if found else []
 
 
-def of_kernel(notebook: Notebook, saved: Path, kept: str, unbuilt: list[str]) -> GrowthRingsError:
-    """The error for a kernel that ended in the middle of a notebook."""
-    lines = [f"{notebook.name}: its kernel ended in the middle of the notebook."]
-    lines.append("  Most often the machine ran out of memory and the system killed it.")
-    lines.append("  Close other programs or give the machine more memory, then run the same command again.")
-    return _error(EnvironmentFault, lines, saved, kept, unbuilt)
-
-
-def _error(kind: type[GrowthRingsError], lines: list[str], saved: Path, kept: str, unbuilt: list[str]) -> GrowthRingsError:
-    if saved.exists():
-        lines.append(f"  The executed notebook: {short(saved)}")
-    if unbuilt:
-        lines.append(f"  Not built: {', '.join(unbuilt)}.")
-    lines.append(f"  {kept}")
-    return kind("\n".join(line[:400] for line in lines[:LINES]))
+def _of_kernel(notebook: Notebook) -> list[str]:
+    return [
+        f"{notebook.name}: its kernel ended in the middle of the notebook.",
+        "  Most often the machine ran out of memory, and the system killed it.",
+        "  Close other programs or give the machine more memory, then run the same command again.",
+    ]
 
 
 def of_system(fault: OSError) -> EnvironmentFault:
-    """The error for a full disk, a folder without permission and the like."""
+    """A full disk, a folder without permission and the like."""
     what = short(Path(fault.filename)) if fault.filename else "The disk"
     return EnvironmentFault(
         f"{what}: {fault.strerror or fault}. Free some space or make the place writable, then run the same command again; "

@@ -135,8 +135,7 @@ def _run_steps(plan: Plan, kernels: Kernels, say: Say, kept: str) -> tuple[dict[
                 if decision.action != keys.RUN:
                     done[step.name] = record
                 elif len(running) < AT_ONCE:
-                    unbuilt = [other.name for other in waiting if other is not step]
-                    running[_submit(pool, step, plan, kernels, dict(done), unbuilt, kept)] = step
+                    running[_submit(pool, step, plan, kernels, dict(done))] = step
                 else:
                     continue
                 decisions[step.name] = decision
@@ -145,6 +144,10 @@ def _run_steps(plan: Plan, kernels: Kernels, say: Say, kept: str) -> tuple[dict[
                     say(_line(step, decision))
             for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
                 step = running.pop(future)
+                if future.exception():
+                    wait(running)
+                    built = [other.name for ended, other in running.items() if not ended.exception()]
+                    raise _failure(step, future.exception(), plan, [*done, *built], kept) from future.exception()
                 done[step.name] = future.result()
                 say(_line(step, decisions[step.name], done[step.name].seconds))
     except KeyboardInterrupt:
@@ -155,12 +158,17 @@ def _run_steps(plan: Plan, kernels: Kernels, say: Say, kept: str) -> tuple[dict[
     return decisions, done
 
 
-def _submit(pool, step: graph.Step, plan: Plan, kernels: Kernels, done: Records, unbuilt: list[str], kept: str) -> Future:
+def _submit(pool: ThreadPoolExecutor, step: graph.Step, plan: Plan, kernels: Kernels, done: Records) -> Future:
     from helpers.runs import steps
 
-    warm = kernels.start()
-    place = steps.Place(plan.inputs, plan.request.notebooks, kept)
-    return pool.submit(steps.run, step, place, warm, done, unbuilt)
+    return pool.submit(steps.run, step, steps.Place(plan.inputs, plan.request.notebooks), kernels.start(), done)
+
+
+def _failure(step: graph.Step, fault: BaseException, plan: Plan, built: list[str], kept: str) -> BaseException:
+    from helpers.runs import steps
+
+    unbuilt = [other.name for other in plan.steps if other.name not in built and other is not step and not other.skip]
+    return failures.explained(fault, step.notebook, steps.failed(plan.folder, step.name), kept, unbuilt)
 
 
 def _line(step: graph.Step, decision: keys.Decision, seconds: float | None = None) -> str:

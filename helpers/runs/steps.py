@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers import paths
 from helpers.errors import RunFailed
-from helpers.runs import failures, kernels, keys
+from helpers.runs import kernels, keys
 from helpers.runs.graph import Step
 from helpers.runs.store import SOURCES_VARIABLE
 
@@ -18,50 +18,51 @@ HEADLESS_VARIABLE = "GROWTH_RINGS_HEADLESS"
 
 @dataclass(frozen=True)
 class Place:
-    """Where steps run: the week's folder, the notebooks' folder, and what a failure says was kept."""
+    """Where steps run: the week's folder and the notebooks' folder."""
 
     inputs: keys.Inputs
     notebooks: Path
-    kept: str
 
     @property
     def folder(self) -> Path:
         return self.inputs.run.folder / "steps"
 
 
-def run(step: Step, place: Place, warm: kernels.Warm, done: dict[str, keys.Record | None], unbuilt: list[str]) -> keys.Record:
+def run(step: Step, place: Place, warm: kernels.Warm, done: dict[str, keys.Record | None]) -> keys.Record:
     """Execute one notebook and record what it made.
 
     The old record goes first and the new one comes last, so that a run that is killed leaves no record that lies.
 
     Raises:
-        GrowthRingsError: The failure in at most ten lines.
+        RunFailed: It ran to its end but has not made what it says.
+        papermill.exceptions.PapermillExecutionError, nbclient.exceptions.DeadKernelError: As `kernels.execute`.
     """
     held, folder = place.inputs.run, place.folder
     keys.record_path(folder, step.name).unlink(missing_ok=True)
     current = keys.parts(step, place.inputs, keys.hashes(done))
     output = folder / f".{step.name}.{os.getpid()}.ipynb"
-    saved = folder / f"{step.name}.failed.ipynb"
+    saved = failed(folder, step.name)
     try:
         _execute(step, place, warm, output)
-    except Exception as fault:
+        missing = [name for name in keys.expected(step, held) if not (held.folder / f"{name}.parquet").exists()]
+        if missing:
+            raise RunFailed(f"{step.name}: it ran to its end but has not written {', '.join(missing)}.")
+        cells = _seconds(output)
+    except Exception:
         if output.exists():
             output.replace(saved)
-        raise _explained(fault, step, place, saved, unbuilt) from fault
-    missing = [name for name in keys.expected(step, held) if not (held.folder / f"{name}.parquet").exists()]
-    if missing:
-        output.replace(saved)
-        raise RunFailed(
-            f"{step.name}: it ran to its end but has not written {', '.join(missing)}.\n"
-            f"  The executed notebook: {failures.short(saved)}\n  {place.kept}"
-        )
-    cells = _seconds(output)
+        raise
     output.replace(keys.executed(folder, step.name))
     saved.unlink(missing_ok=True)
     made = keys.made([name for name in step.names.writes if (held.folder / f"{name}.parquet").exists()], held.folder)
     record = keys.Record(parts=current, artefacts=made, seconds=round(sum(cells.values()), 3), cells=cells)
     keys.write_record(folder, step.name, record)
     return keys.read_record(folder, step.name)
+
+
+def failed(folder: Path, name: str) -> Path:
+    """The executed notebook of a step that failed."""
+    return folder / f"{name}.failed.ipynb"
 
 
 def _execute(step: Step, place: Place, warm: kernels.Warm, output: Path) -> None:
@@ -106,16 +107,3 @@ def _seconds(output: Path) -> dict[str, float]:
             raise RunFailed(f'{output.name}: the cell "{cell["id"]}" has not run.')
         found[cell["id"]] = round(cell["metadata"].get("papermill", {}).get("duration") or 0.0, 4)
     return found
-
-
-def _explained(fault: Exception, step: Step, place: Place, saved: Path, unbuilt: list[str]) -> Exception:
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    if isinstance(fault, PapermillExecutionError):
-        return failures.of_cell(step.notebook, fault, saved, place.kept, unbuilt)
-    if isinstance(fault, DeadKernelError):
-        return failures.of_kernel(step.notebook, saved, place.kept, unbuilt)
-    if isinstance(fault, OSError):
-        return failures.of_system(fault)
-    return fault

@@ -115,6 +115,7 @@ class Run:
         from helpers.sources import engine
 
         engine.write(self.engine, checks.conform(contract, table), path, sort=list(contract.key))
+        path.chmod(0o600)  # the engine may have put a file of its own in the place of the one that was made for it
         checks.check_rows(contract, engine.read(self.engine, path))
 
     def _table(self, path: Path) -> ibis.Table:

@@ -23,10 +23,10 @@ def cleaning(ledger: pd.DataFrame) -> str:
 
 
 def quality(ledger: pd.DataFrame, *, complete: bool) -> str:
-    """ "good", "amber" (over 1 % of a file set aside as unusable, or the week is not whole) or "red" (over 10 %)."""
+    """ "good", "amber" (over 1 % of a file cannot be used) or "red" (the data do not reach the end of the week)."""
     shares = ledger["quarantined"] / ledger["rows_in"].clip(lower=1)
     worst = shares.max() if len(shares) else 0.0
-    return "red" if worst > 0.10 else "amber" if worst > 0.01 or not complete else "good"
+    return "red" if not complete else "amber" if worst > 0.01 else "good"
 
 
 def volume(days: pd.DataFrame) -> str:
@@ -49,6 +49,22 @@ def largest(frame: pd.DataFrame, *, category: str, value: str, of: str) -> str:
     return word("finding.largest", name=tier(top[category]), share=share, total=everyone, people=subject())
 
 
+def tags(sizes: pd.DataFrame) -> str:
+    """How many rules hold for somebody, and the most common tag."""
+    held = sizes[(sizes["people"] > 0) & ~sizes["people"].map(gate.is_small)]
+    if held.empty:
+        return word("finding.too_few")
+    top = held.loc[held["people"].idxmax()]
+    return word(
+        "finding.tags",
+        n=len(held),
+        total=len(sizes),
+        name=gate.plain(top["tag"]),
+        share=format.value(top["share"], "share"),
+        people=subject(),
+    )
+
+
 def tiers(sizes: pd.DataFrame, dimension: str, names: list[str]) -> str:
     """How many are in some tiers of a dimension, and how that compares with the week before."""
     own = sizes[(sizes["dimension"] == dimension) & sizes["tier"].isin(names)]
@@ -60,7 +76,7 @@ def tiers(sizes: pd.DataFrame, dimension: str, names: list[str]) -> str:
     direction = "more" if now > before else "fewer" if now < before else "same"
     return word(
         f"finding.tiers_{direction}",
-        names=named,
+        names=named[:1].upper() + named[1:],
         n=format.value(now, "count"),
         share=format.value(now / everyone, "share"),
         step=format.value(abs(now - before), "count"),
@@ -97,6 +113,14 @@ def actives(days: pd.DataFrame) -> str:
     )
 
 
+def stickiness(days: pd.DataFrame) -> str:
+    """Stickiness at the end, and four weeks before."""
+    if len(days) < 29:
+        return word("finding.actives_short", n=len(days))
+    now, before = (format.value(days["stickiness"].iloc[at], "share") for at in (-1, -29))
+    return word("finding.stickiness", now=now, before=before)
+
+
 def growth(weeks: pd.DataFrame) -> str:
     """Who came and who left in the last week."""
     if len(weeks) < 2:
@@ -117,7 +141,7 @@ def growth(weeks: pd.DataFrame) -> str:
 
 def effect(row: pd.Series | dict, health: str = "ok") -> str:
     """One comparison of an experiment in a sentence; under the alarm of the sample ratio there is no verdict."""
-    label = word("finding.effect", experiment=row["experiment"], metric=row["metric"], variant=row["variant"])
+    label = word("finding.effect", **{name: gate.plain(row[name]) for name in ("experiment", "metric", "variant", "control")})
     if health == "alarm":
         return word("finding.no_verdict", label=label)
     unit = "number" if row["kind"] == "mean" else "points"

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["LARGEST", "PageInfo", "history", "is_broken", "render"]
 
 HIDDEN = frozenset({"parameters", "injected-parameters", "setup", "explore"})
+CHECK = "nbval-check-output"
+FOLDED = frozenset({"detail", CHECK})
 QUALITIES = ("", "good", "warn", "alarm")
+_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 
 
@@ -116,7 +119,7 @@ def _exporter() -> Any:
         display_data_priority=["text/html", "text/plain"],
         filters={
             "escape": gate.escape, "word": words.word, "shown": _shown, "is_shown": _is_shown, "summary": _summary,
-            "prose": _prose, "when": _when, "heading": _heading,
+            "is_folded": lambda cell: bool(FOLDED & _tags(cell)), "prose": _prose, "when": _when, "heading": _heading,
         },
     )  # fmt: skip
     exporter.environment.trim_blocks = True
@@ -136,17 +139,23 @@ def _joined(text: str | list[str]) -> str:
 
 def _is_shown(cell: Any) -> bool:
     """Whether a cell has something for readers: not a tag of the machinery, and text or an output."""
-    if HIDDEN & set(cell.metadata.get("tags", [])):
+    if HIDDEN & _tags(cell):
         return False
     if cell.cell_type == "markdown":
         return bool(_prose(cell.source).strip())
     return cell.cell_type == "code" and bool(cell.outputs)
 
 
+def _tags(cell: Any) -> set[str]:
+    return set(cell.metadata.get("tags", []))
+
+
 def _summary(cell: Any) -> str:
-    """What a folded cell is called: its first heading, else its id in words."""
+    """What a folded cell is called: its first heading, else its id in words; a check is called one."""
     found = _HEADING.search(cell.source) if cell.cell_type == "markdown" else None
     text = found[1] if found else str(cell.get("id", "")).replace("-", " ")
+    if CHECK in _tags(cell):
+        return words.word("page.check", name=text)
     return text[:1].upper() + text[1:] or words.word("page.detail")
 
 
@@ -176,7 +185,8 @@ def _prose(source: str) -> str:
 
 def _when(page: PageInfo) -> str:
     week = words.word("page.week", week=page.week) if format.week_start(page.week) else page.week
-    return ", ".join(filter(None, [week, page.week_dates]))
+    dates = _DAY.sub(lambda found: format.day(found[0]), page.week_dates)
+    return ", ".join(filter(None, [week, dates]))
 
 
 def _heading(page: PageInfo) -> str:

@@ -28,13 +28,19 @@ def say(*sentences: str, tone: str = "") -> Shown:
     """One sentence as a paragraph, several as a list; `tone` is "", "good", "warn" or "alarm"."""
     if tone not in TONES:
         raise ValueError(f'tone "{tone}" is unknown. Tones: {", ".join(filter(None, TONES))}.')
-    spoken = [_ended(gate.plain(sentence)) for sentence in sentences if sentence]
+    spoken = [opened(_ended(gate.plain(sentence))) for sentence in sentences if sentence]
     kind = f"gr gr-say {tone}".strip()
     if len(spoken) == 1:
         body = f'<p class="{kind}">{unbroken(spoken[0])}</p>'
     else:
         body = f'<ul class="{kind}">' + "".join(f"<li>{unbroken(line)}</li>" for line in spoken) + "</ul>"
     return Shown(body, "\n".join(spoken))
+
+
+def opened(sentence: str) -> str:
+    """The sentence with a capital at its beginning, unless it begins with a name such as `feed_order` or `iOS`."""
+    first = sentence.split(" ", 1)[0].rstrip(",:;")
+    return sentence[:1].upper() + sentence[1:] if first.isalpha() and first.islower() else sentence
 
 
 def _ended(sentence: str) -> str:

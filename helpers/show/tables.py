@@ -40,6 +40,7 @@ def table(
         note: A line under the table.
         subtitle: Measure, population, period.
     """
+    title = sentences.opened(gate.plain(title))
     specs = {name: _column(name, spec) for name, spec in columns.items()}
     needed = [part for name in specs for part in name.split("..")]
     missing = [name for name in needed if name not in frame.columns]

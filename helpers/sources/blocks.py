@@ -64,7 +64,9 @@ def read(raw: dict[str, Any], label: str) -> tuple[dict[str, Any], list[Mistake]
     for kind in KINDS:
         value = raw.get(kind)
         if kind == "events" and isinstance(value, list):
-            named += [(f"events[{n}]", kind, block) for n, block in enumerate(value, start=1) if isinstance(block, dict)]
+            named += [
+                (f"events[{n}]", kind, block) for n, block in enumerate(value, start=1) if isinstance(block, dict)
+            ]
         elif kind == "units" and isinstance(value, dict):
             named += [(f"units.{name}", kind, block) for name, block in value.items() if isinstance(block, dict)]
         elif kind != "events" and isinstance(value, dict):
@@ -143,7 +145,9 @@ def _column_fault(key: str, value: Any, kind: str, at: str) -> Mistake | None:
         return Mistake(f"{at} {key}", mistakes.belongs_on_top(key), value)
     hint = nearest(key, (*named, *READING))
     if not allowed.free:
-        return Mistake(f"{at} {key}", f"There is no such key here.{hint} Allowed: {', '.join((*named, *READING))}.", value)
+        return Mistake(
+            f"{at} {key}", f"There is no such key here.{hint} Allowed: {', '.join((*named, *READING))}.", value
+        )
     if not KEY.fullmatch(key):
         return Mistake(f"{at} {key}", f"As the name of {allowed.free} it is made of letters, digits and _.", value)
     close = next((known for known in (*named, *READING) if _one_slip(key, known)), None)

@@ -16,7 +16,12 @@ from helpers.sources.mistakes import NOTHING, Mistake, show
 ROLES = ("active", "create", "comment", "share", "react", "pay", "refund")
 NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 LIMITS = {"max_quarantined_share": 0.05, "max_bad_mandatory_share": 0.20}
-ZONES = {"beijing": "Asia/Shanghai", "asia/beijing": "Asia/Shanghai", "utc+8": "Asia/Shanghai", "gmt+8": "Asia/Shanghai"}
+ZONES = {
+    "beijing": "Asia/Shanghai",
+    "asia/beijing": "Asia/Shanghai",
+    "utc+8": "Asia/Shanghai",
+    "gmt+8": "Asia/Shanghai",
+}
 
 
 def read(name: str, raw: dict[str, Any], label: str) -> tuple[dict[str, Any], list[Mistake]]:
@@ -64,7 +69,9 @@ def roles_seen(path: Path, roles: dict[str, list[str]], seen: list[str], rows: i
 
 
 def _unknown_top(key: str, value: Any) -> Mistake:
-    kind = next((kind for kind, (required, optional, _) in KINDS.items() if key in (*required, *optional, *READING)), "")
+    kind = next(
+        (kind for kind, (required, optional, _) in KINDS.items() if key in (*required, *optional, *READING)), ""
+    )
     if kind:
         below = "[[events]]" if kind == "events" else f"[{kind}]"
         return Mistake(key, f"{key} belongs into a section such as {below}, below its heading.", value)
@@ -74,7 +81,9 @@ def _unknown_top(key: str, value: Any) -> Mistake:
 def _zone(raw: dict[str, Any]) -> Mistake | None:
     zone = raw.get("timezone", NOTHING)
     if zone is NOTHING:
-        return Mistake("timezone", 'It must be given: the zone in which days and weeks are cut, such as "Asia/Shanghai".')
+        return Mistake(
+            "timezone", 'It must be given: the zone in which days and weeks are cut, such as "Asia/Shanghai".'
+        )
     if not isinstance(zone, str):
         return None
     try:
@@ -104,7 +113,9 @@ def _currency(raw: dict[str, Any]) -> Mistake | None:
 
 def _engine(raw: dict[str, Any]) -> Mistake | None:
     engine = raw.get("engine", "duckdb")
-    if engine == "duckdb" or (isinstance(engine, dict) and list(engine) == ["spark"] and isinstance(engine["spark"], str)):
+    if engine == "duckdb" or (
+        isinstance(engine, dict) and list(engine) == ["spark"] and isinstance(engine["spark"], str)
+    ):
         return None
     return Mistake("engine", 'Allowed: "duckdb", or { spark = "spark://host:7077" }.', engine)
 

@@ -240,7 +240,9 @@ def folder_of(dataset: str | Path) -> Path:
         return folder.resolve()
     there = names()
     if text and folder.is_dir():
-        raise InputError(f"{mistakes.label(folder)}: no dataset.toml lies there. data/README.md shows how to write one.")
+        raise InputError(
+            f"{mistakes.label(folder)}: no dataset.toml lies there. data/README.md shows how to write one."
+        )
     raise InputError(
         f'No dataset is called "{mistakes.show(text)[1:-1]}".{nearest(text, there)} Under data/ there are: '
         f"{', '.join(there)}. A path to a folder with a dataset.toml does as well."

@@ -25,7 +25,10 @@ TOML_HINTS = (
     (r"=\s*(True|False|None|yes|no|on|off)\b", "Write true or false in small letters, and leave out what is unknown."),
     (r"^\s*[\w.-]+\s*:\s", 'A key and its value are joined by "=", not by ":".'),
     (r"^\s*[\w-]+\s+[\w-]+\s*=", "A key with a blank in it goes into double quotes."),
-    (r'=\s*"[^"]*\\[^"\\]*"', r"In double quotes a backslash means something; use single quotes for a path or pattern."),
+    (
+        r'=\s*"[^"]*\\[^"\\]*"',
+        r"In double quotes a backslash means something; use single quotes for a path or pattern.",
+    ),
     (r"=\s*\d{4}-\d{1,2}-\d{1,2}", "A date is written as 2026-03-08."),
     (r"""=\s*(?![\["'{\d+-])\S""", 'Text goes into quotes: timezone = "Asia/Shanghai".'),
     (r"""=\s*("[^"]*|'[^']*)$""", "A quote is not closed."),
@@ -109,7 +112,9 @@ def _toml_fault(path: Path, text: str, complaint: str) -> str:
     if "Unclosed" in said:
         hint = "A bracket or brace that was opened earlier is not closed by the end."
     elif "overwrite" in said or "twice" in said or "mutate" in said:
-        hint = "This key or section stands twice. Several [[events]] blocks take double brackets; all others stand once."
+        hint = (
+            "This key or section stands twice. Several [[events]] blocks take double brackets; all others stand once."
+        )
     else:
         previous = next((earlier for earlier in reversed(lines[: row - 1]) if earlier.strip()), "")
         looked_at = line if line.strip() else previous

@@ -160,13 +160,17 @@ def _experiment(block: dict[str, Any], dataset: Dataset) -> list[Mistake]:
         faults["units"] = f"It must be given, since dataset.toml has no [assignments]; {have}."
     elif units is not None and units not in dataset.units:
         have = ", ".join(dataset.units) or "none"
-        faults["units"] = f"dataset.toml has no section [units.{units}].{nearest(str(units), dataset.units)} It has: {have}."
+        faults["units"] = (
+            f"dataset.toml has no section [units.{units}].{nearest(str(units), dataset.units)} It has: {have}."
+        )
     metrics = block.get("metric", [])
     names = [str(metric.get("name")) for metric in metrics] if _tables(metrics) else []
     if not names:
         faults["metric"] = "It needs at least one [[experiment.metric]] block."
     elif block.get("primary") not in names:
-        faults["primary"] = f"It must be one of the metrics: {', '.join(names)}.{nearest(str(block.get('primary')), names)}"
+        faults["primary"] = (
+            f"It must be one of the metrics: {', '.join(names)}.{nearest(str(block.get('primary')), names)}"
+        )
     wrong = [Mistake(f"{at}: {key}", text, block.get(key, mistakes.NOTHING)) for key, text in faults.items()]
     for name, metric in zip(names, metrics, strict=False):
         wrong += _metric(metric, f"{at}: metric {name}", dataset.units.get(units) if units else None)

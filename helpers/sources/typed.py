@@ -49,7 +49,7 @@ def typed(tree: exp.Expression, *, condition: bool = False) -> exp.Expression:
     made = _settled(tree.copy())
     made = _as(made, TRUTH) if condition else made
     if condition and _type(made) is not TRUTH:
-        raise ValueError("It must be true or false for a row, such as \"type <> 'ping'\" or \"quantity > 0\".")
+        raise ValueError('It must be true or false for a row, such as "type <> \'ping\'" or "quantity > 0".')
     for column in list(made.find_all(exp.Column)):
         column.this.set("quoted", True)
         if column.parent is not None and not _is_text(column.parent):

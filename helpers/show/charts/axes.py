@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.ticker import MaxNLocator
 
@@ -22,11 +22,12 @@ _BROAD = frozenset("mwMW%@—")
 
 @dataclass(frozen=True)
 class Scale:
-    """Positions of the x values, the ticks as (position, words), and the words of each value for the data table."""
+    """Positions of the x values, the ticks as (position, words), the range, and whether the values are numbers."""
 
     at: list[float]
     ticks: list[tuple[float, str]]
     limits: tuple[float, float]
+    counted: bool = False
 
 
 def width(text: object, size: float = SIZE) -> float:
@@ -107,7 +108,8 @@ def scale(values: Sequence[object]) -> Scale:
         whole = all(a.is_integer() for a in at)
         inside = [t for t in ticks if min(at) <= t <= max(at) and (t.is_integer() or not whole)]
         step = ticks[1] - ticks[0]
-        return _spread_out(at, [(t, tick_text(t, "count" if whole else "number", step)) for t in inside])
+        texts = [(t, tick_text(t, "count" if whole else "number", step)) for t in inside]
+        return replace(_spread_out(at, texts), counted=True)
     keys = list(dict.fromkeys(str(v) for v in kept))
     if all(format.week_start(key) for key in keys):
         first = format.week_start(min(keys))

@@ -35,7 +35,7 @@ def said(finding: str, measure: str, unit: str, digits: int | None, alt: str | N
         if not str(text).strip():
             raise ValueError(f"{name} is empty: a figure needs its finding (title) and its measure (subtitle).")
     format.check(unit)
-    return Said(gate.plain(finding), gate.plain(measure), unit, digits, alt)
+    return Said(sentences.opened(gate.plain(finding)), gate.plain(measure), unit, digits, alt)
 
 
 def settled(words_of: Said, values: Iterable[object]) -> Said:

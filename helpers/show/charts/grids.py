@@ -62,15 +62,16 @@ def heat(
     safe = gate.withhold(frame, n or size, [value])
     row_keys, column_keys = list(dict.fromkeys(safe[row])), _ordered(safe[column])
     cells = {(r[row], r[column]): r for r in safe.to_dict("records")}
+    # What describes few people is words in grey without a colour: it neither draws the eye nor stretches the scale.
     numbers = np.array([[_number(cells.get((a, b)), value) for b in column_keys] for a in row_keys], dtype=float)
     numbers = numbers.reshape(len(row_keys), len(column_keys))
     limits = _limits(numbers, unit)
     short = _short_digits(numbers, unit, digits)
     texts = [[_cell_text(cells.get((a, b)), value, unit, short) for b in column_keys] for a in row_keys]
     sizes = _sizes(safe, row, size or n, row_keys) if size else [""] * len(row_keys)
-    names = [_row_name(key) for key in row_keys]
+    names = _names(row_keys)
     bold = next((i for i, key in enumerate(row_keys) if focus is not None and str(key) == str(focus)), None)
-    grid = Grid(names, [_row_name(key) for key in column_keys], numbers, texts, sizes, words.label(column), limits, bold)
+    grid = Grid(names, _names(column_keys), numbers, texts, sizes, words.label(column), limits, bold)
     head, rows = _heat_data(grid, cells, row_keys, column_keys, said, (row, value, closes), bool(size))
     blank = any(_is_blank(cells.get((a, b)), value) for a in row_keys for b in column_keys)
     notes = [words.word("chart.blank") if closes and blank else "",
@@ -128,15 +129,19 @@ def _ordered(keys) -> list:
 
 
 def _number(record: dict | None, value: str) -> float:
-    return figure.floats([record[value] if record else None])[0]
+    return figure.floats([record[value] if record and not record["few"] else None])[0]
 
 
 def _is_blank(record: dict | None, value: str) -> bool:
     return record is None or (not record["withheld"] and figure.missing(record[value]))
 
 
-def _row_name(key: object) -> str:
-    return format.day(key, year=False) if hasattr(key, "year") else figure.key_text(key)
+def _names(keys: Sequence) -> list[str]:
+    """The keys in words; of days the year is said when it changes."""
+    if not all(hasattr(key, "year") for key in keys):
+        return [figure.key_text(key) for key in keys]
+    years = [None, *[key.year for key in keys]]
+    return [format.day(key, year=key.year != before) for key, before in zip(keys, years, strict=False)]
 
 
 def _limits(numbers: np.ndarray, unit: str) -> tuple[float, float]:

@@ -52,7 +52,7 @@ def lines(
     names = [str(v) for v in safe[by]] if by else [""] * len(safe)
     points = _points(safe, scale.at, [figure.key_text(v) for v in safe[x]], names, (y, low, high, partial))
     tones = _tones(list(points), focus, by)
-    drawing = _drawn(points, scale, said, tones) if figure.any_number(safe[y]) else ""
+    drawing = _drawn(points, scale, said, tones, words.label(x)) if figure.any_number(safe[y]) else ""
     notes = figure.notes(
         withheld=any(safe["withheld"]), few=any(safe["few"]), band="interval_band" if low else "",
         partial=bool(partial) and any(bool(v) for v in safe[partial]),
@@ -67,12 +67,13 @@ def lines(
 
 
 def _points(safe, at, texts, names, columns) -> dict[str, list[tuple]]:
-    """Per line, in order of x: (position, value, low, high, partial, words of x)."""
+    """Per line, in order of x: (position, value, low, high, partial, words of x, few people)."""
     y, low, high, partial = columns
     lows, highs = (figure.floats(safe[c]) if c else [math.nan] * len(safe) for c in (low, high))
     opened = [bool(v) for v in safe[partial]] if partial else [False] * len(safe)
     found: dict[str, list[tuple]] = {name: [] for name in dict.fromkeys(names)}
-    for name, *point in zip(names, at, figure.floats(safe[y]), lows, highs, opened, texts, strict=True):
+    few = list(safe["few"])
+    for name, *point in zip(names, at, figure.floats(safe[y]), lows, highs, opened, texts, few, strict=True):
         found[name].append(tuple(point))
     return {name: sorted(rows, key=lambda row: row[0]) for name, rows in found.items()}
 
@@ -88,8 +89,10 @@ def _tones(names: list[str], focus: object, by: str | None) -> dict[str, str]:
     return palette.tokens(names)
 
 
-def _drawn(points, scale, said, tones) -> str:
+def _drawn(points, scale, said, tones, name: str) -> str:
     sheet = _line_sheet(points, scale, said, tones)
+    if scale.counted:
+        svg.put(sheet, sheet.width - sheet.right + 12, sheet.height - 7, axes.wrap(name, max(sheet.right - 12, 40), 1)[0])
     _draw_lines(sheet, points, tones)
     _end_labels(sheet, points, said, tones)
     return svg.markup(sheet)
@@ -183,6 +186,7 @@ def _draw_lines(sheet: svg.Sheet, points: dict, tones: dict[str, str]) -> None:
             if len(run) == 1:
                 sheet.axes.plot([run[0][0]], [run[0][1]], "o", color=tone, markersize=5, markeredgewidth=0, zorder=6)
             strokes += [(row[0], row[1], name, f"{at}-{name}", dashed) for row in run if len(run) > 1]
+        _draw_few(sheet, points[name])
         last = _last(points[name])
         if last and _is_named(name, tones):
             face = palette.TOKENS["paper"][0] if last[4] else tone
@@ -191,6 +195,15 @@ def _draw_lines(sheet: svg.Sheet, points: dict, tones: dict[str, str]) -> None:
     crowd = [stroke for stroke in strokes if not _is_named(stroke[2], tones)]
     _draw_crowd(sheet, crowd)
     _draw_named(sheet, [stroke for stroke in strokes if _is_named(stroke[2], tones)], order, tones)
+
+
+def _draw_few(sheet: svg.Sheet, rows: list[tuple]) -> None:
+    """A grey dot on each point about few people."""
+    few = [row for row in rows if row[6] and not math.isnan(row[1])]
+    if few:
+        grey, paper = palette.TOKENS["quiet"][0], palette.TOKENS["paper"][0]
+        sheet.axes.plot([row[0] for row in few], [row[1] for row in few], "o", color=grey, markeredgecolor=paper,
+                        markersize=5, markeredgewidth=1, zorder=6)  # fmt: skip
 
 
 def _draw_crowd(sheet: svg.Sheet, strokes: list[tuple]) -> None:
