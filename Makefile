@@ -36,13 +36,15 @@ test: setup ## Check everything that needs no root, Spark or browser (under 8 mi
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not hard" $(ARGS)
 
 test-hard: setup ## Check what needs root, Spark or a browser
+	@$(RUN) -c 'import playwright' 2>/dev/null || $(VENV)/bin/uv pip install --quiet --python $(RUN) --require-hashes \
+	  -r requirements-hard.lock || $(RUN) -m pip install --quiet --require-hashes -r requirements-hard.lock
 	@$(RUN) -m pytest -m hard $(ARGS)
 
 lab: setup ## Open JupyterLab on the notebooks
 	@$(RUN) -m helpers lab
 
 bench: setup ## Measure a whole run against papermill commands in a row
-	@$(RUN) benchmarks/walk.py
+	@$(RUN) -m benchmarks.walk
 
 tidy: setup ## Strip the notebooks and mend what ruff can mend
 	@$(RUN) -m helpers tidy

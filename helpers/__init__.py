@@ -18,16 +18,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from helpers.runs.store import Run as Run
-    from helpers.runs.store import open_run as open_run
+    from helpers.runs.opening import open_run as open_run
 
-__all__ = ["Run", "open_run"]
+__all__ = ["open_run"]
 
 
 def __getattr__(name: str):
     """Public names are fetched on first use, so that `import helpers` costs nothing."""
     if name in __all__:
-        from helpers.runs import store
+        from helpers.runs import opening
 
-        return getattr(store, name)
+        return getattr(opening, name)
     raise AttributeError(f"module 'helpers' has no attribute '{name}'")

@@ -1,8 +1,8 @@
 """Cleaning: each row is kept, or set aside for one stated reason; none disappears.
 
-The order of judgement: a record of the wrong shape is quarantined; what `where` or a set-aside user leaves out is not
-selected; what cannot be read or lies outside the range of times is quarantined; an exact repetition of an earlier row is
-a duplicate; what lies at or after as_of waits; the rest is kept.
+The order of judgement: a record of the wrong shape is quarantined; a sound row that repeats an earlier one exactly is a
+duplicate, whatever `where` says; what `where` or a set-aside user leaves out is not selected; what cannot be read or lies
+outside the range of times is quarantined, and so are its repetitions; what lies at or after as_of waits; the rest is kept.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ TIME = {
     "events": "ts", "users": "registered_at", "assignments": "assigned_at", "touches": "touched_at",
     "feedback": "answered_at",
 }  # fmt: skip
-LOCAL_DAYS = ("day", "registered_day", "assigned_day", "touched_day", "answered_day")
+MONEY = ("amount", "discount", "cost")
+LOCAL_DAYS = ("registered_day", "assigned_day", "touched_day", "answered_day", "day")
 REQUIRED = {
     "events": ("user_id", "event"),
     "users": ("user_id",),
     "assignments": ("user_id", "experiment", "variant"),
     "touches": ("user_id", "campaign"),
     "feedback": ("user_id", "question"),
-    "units": ("variant",),
+    "units": ("unit_id", "variant"),
     "spend": ("channel",),
 }
+ONCE = {"users": (["user_id"], "repeated_user"), "units": (["units", "unit_id"], "repeated_unit")}
 STATUSES = ("kept", "not_selected", "after_as_of", "duplicates", "quarantined")
 
 LEDGER = contracts.declare(
@@ -102,83 +104,86 @@ def judge(rows: ibis.Table, kind: str, *, as_of: datetime | None, future_from: d
         future_from: Instant from which on a time is taken for a mistake.
 
     Returns:
-        The rows with `table` (the kind), `status` (one of STATUSES) and `reason` ("" where kept).
+        The rows with `_table` (the kind), `_status` (one of STATUSES) and `_reason` ("" where kept).
     """
     wrong = _wrong(rows, kind, future_from)
-    late = _late(rows, kind, as_of)
-    left_out = ~rows.selected | rows.excluded.notnull()
+    judged = rows.mutate(_table=ibis.literal(kind), _wrong=wrong, _late=_late(rows, kind, as_of))
+    left_out = ~judged["_selected"] | judged["_excluded"].notnull()
     status = ibis.cases(
-        (rows.fault.notnull(), "quarantined"),
-        (left_out & rows.duplicate, "duplicates"),
+        (judged["_fault"].notnull(), "quarantined"),
+        (judged["_duplicate"] & judged["_wrong"].isnull(), "duplicates"),
         (left_out, "not_selected"),
-        (wrong.notnull(), "quarantined"),
-        (rows.duplicate, "duplicates"),
-        (late, "after_as_of"),
+        (judged["_wrong"].notnull(), "quarantined"),
+        (judged["_late"], "after_as_of"),
         else_="kept",
     )
-    judged = rows.mutate(table=ibis.literal(kind), status=status)
+    judged = judged.mutate(_status=status)
     reason = ibis.cases(
-        (judged.fault.notnull(), judged.fault),
-        (judged.status == "not_selected", ibis.coalesce(judged.excluded, ibis.literal("where"))),
-        (judged.status == "quarantined", wrong),
-        (judged.status == "duplicates", "exact_duplicate"),
-        (judged.status == "after_as_of", "after_as_of"),
+        (judged["_fault"].notnull(), judged["_fault"]),
+        (judged["_status"] == "duplicates", "exact_duplicate"),
+        (judged["_status"] == "not_selected", ibis.coalesce(judged["_excluded"], ibis.literal("where"))),
+        (judged["_status"] == "quarantined", judged["_wrong"]),
+        (judged["_status"] == "after_as_of", "after_as_of"),
         else_="",
     )
-    judged = judged.mutate(reason=reason)
-    return _first_of_each(judged) if kind == "users" else judged
+    judged = judged.mutate(_reason=reason).drop("_wrong", "_late")
+    return _first_of_each(judged, *ONCE[kind]) if kind in ONCE else judged
 
 
 def _wrong(rows: ibis.Table, kind: str, future_from: datetime | None) -> ibis.Value:
     """The name of what is wrong with a row, null when nothing is."""
-    bad = ibis.coalesce(rows.bad, "").split(",")
     found = [(ibis.coalesce(rows[column], "") == "", f"blank_{column}") for column in REQUIRED[kind]]
     time = TIME.get(kind)
     if time:
         moment, optional = rows[time], kind == "users"
-        found.append((bad.contains(time) if optional else moment.isnull(), "bad_time"))
+        found.append((_unread(rows, time) if optional else moment.isnull(), "bad_time"))
         if not optional:
             found.append((moment < ibis.literal(FIRST_DAY).cast("timestamp('UTC')"), "ancient_time"))
         if future_from is not None:
             found.append((moment >= ibis.literal(future_from), "future_time"))
     if kind == "spend":
         found.append((rows.day.isnull(), "bad_time"))
-    for column in {"amount", "discount", "cost"} & set(rows.columns):
-        found.append((bad.contains(column), f"bad_{column}"))
+    found += [(_unread(rows, column), f"bad_{column}") for column in MONEY if column in rows.columns]
     return ibis.cases(*found, else_=ibis.null("string"))
+
+
+def _unread(rows: ibis.Table, column: str) -> ibis.BooleanValue:
+    """Whether a text stood in the column that could not be read."""
+    return ibis.coalesce(("," + rows["_bad"] + ",").contains(f",{column},"), False)
 
 
 def _late(rows: ibis.Table, kind: str, as_of: datetime | None) -> ibis.Value:
     if as_of is None or kind == "units":
         return ibis.literal(False)
     if kind == "spend":
-        return rows.day >= ibis.literal(as_of.date())
+        return ibis.coalesce(rows.day >= ibis.literal(as_of.date()), False)
     return ibis.coalesce(rows[TIME[kind]] >= ibis.literal(as_of), False)
 
 
-def _first_of_each(users: ibis.Table) -> ibis.Table:
-    """A second row for the same user is quarantined, so that no join multiplies events."""
-    order = ibis.row_number().over(
-        group_by=[users.user_id, users.status == "kept"], order_by=[users.source, users.file, users.line]
-    )
-    numbered = users.mutate(nth=order)
-    again = (numbered.status == "kept") & (numbered.nth > 0)
+def _first_of_each(judged: ibis.Table, key: list[str], reason: str) -> ibis.Table:
+    """A second row for the same user is quarantined, so that no join multiplies events; likewise a second one for a unit."""
+    is_kept = judged["_status"] == "kept"
+    places = [judged["_source"], judged["_file"], judged["_line"]]
+    order = ibis.row_number().over(group_by=[*(judged[column] for column in key), is_kept], order_by=places)
+    numbered = judged.mutate(_again=is_kept & (order > 0))
     return numbered.mutate(
-        status=ibis.ifelse(again, "quarantined", numbered.status),
-        reason=ibis.ifelse(again, "repeated_user", numbered.reason),
-    ).drop("nth")
+        _status=ibis.ifelse(numbered["_again"], "quarantined", numbered["_status"]),
+        _reason=ibis.ifelse(numbered["_again"], reason, numbered["_reason"]),
+    ).drop("_again")
 
 
 def kept(judged: ibis.Table) -> ibis.Table:
     """The rows that the numbers rest on, without the columns of judgement."""
-    ours = ("source", "file", "line", "byte", "fault", "selected", "duplicate", "excluded", "bad", "table", "status")
-    return judged.filter(judged.status == "kept").drop(*ours, "reason")
+    wanted = [column for column in judged.columns if not column.startswith("_")]
+    return judged.filter(judged["_status"] == "kept").select(wanted)
 
 
 def reasons(*judged: ibis.Table) -> pd.DataFrame:
     """Why rows were set aside: one row per table, file, status and reason, kept rows among them (contract `reasons`)."""
     counted = [
-        table.group_by(["table", "file", "status", "reason"]).agg(rows=table.count(), first_line=table.line.min())
+        table.group_by(table=table["_table"], file=table["_file"], status=table["_status"], reason=table["_reason"]).agg(
+            rows=table.count(), first_line=table["_line"].min()
+        )
         for table in judged
     ]
     found = pd.concat([table.to_pandas() for table in counted], ignore_index=True)
@@ -225,20 +230,22 @@ def check_limits(found: pd.DataFrame, ledger: pd.DataFrame, *, quarantined: floa
     Raises:
         InputError: A share is over its limit; names the file, the share, the reasons and the setting.
     """
-    rows = ledger.set_index("file")["rows_in"]
+    where = ["table", "file"]
+    rows = ledger.set_index(where)["rows_in"]
     aside = found[found["status"] == "quarantined"]
-    shares = (aside.groupby("file")["rows"].sum() / rows).fillna(0.0)
-    for file, share in shares[shares > quarantined].items():
-        why = aside[aside["file"] == file].sort_values("rows", ascending=False)
+    shares = (aside.groupby(where)["rows"].sum() / rows).fillna(0.0)
+    for (table, file), share in shares[shares > quarantined].items():
+        why = aside[(aside["table"] == table) & (aside["file"] == file)].sort_values("rows", ascending=False)
         named = ", ".join(f"{reason} {count:,}" for reason, count in zip(why["reason"], why["rows"], strict=True))
         raise InputError(
-            f"{file}: {share:.1%} of its {rows[file]:,} rows cannot be used ({named}; first at line "
+            f"{file}: {share:.1%} of its {rows[table, file]:,} rows cannot be used ({named}; first at line "
             f"{why['first_line'].min()}), over the limit of {quarantined:.1%}. Mend the export, or raise "
             "[cleaning] max_quarantined_share with a reason."
         )
     columns = aside[aside["reason"].str.startswith(("blank_", "bad_time"))]
-    worst = columns.groupby(["file", "reason"])["rows"].sum() / rows.reindex(columns["file"]).groupby(level=0).first()
-    for (file, reason), share in worst[worst > mandatory].items():
+    worst = columns.set_index([*where, "reason"])["rows"]
+    worst = worst / rows.reindex(worst.index.droplevel("reason")).to_numpy()
+    for (_, file, reason), share in worst[worst > mandatory].items():
         raise InputError(
             f"{file}: {share:.1%} of its rows are set aside for {reason}, over the limit of {mandatory:.1%}. Mend the "
             "export, or raise [cleaning] max_bad_mandatory_share with a reason."
@@ -250,20 +257,21 @@ def coverage(judged: list[ibis.Table]) -> pd.DataFrame:
     """What arrived up to the end of the week, by table and kind of event (contract `coverage`)."""
     parts = []
     for table in judged:
-        kind = table.event if "event" in table.columns else table.table
+        kind = table.event if {"ts", "event"} <= set(table.columns) else table["_table"]
         user = table.user_id if "user_id" in table.columns else ibis.null("string")
-        day = next((table[column] for column in LOCAL_DAYS if column in table.columns), ibis.null("date"))
-        seen = table.mutate(kind=ibis.coalesce(kind, ""), person=user, day=day)
-        seen = seen.filter(seen.selected & ~seen.status.isin(["after_as_of", "duplicates"]) & (seen.kind != ""))
-        is_kept = seen.status == "kept"
+        days = [table[column] for column in LOCAL_DAYS if column in table.columns and table[column].type().is_date()]
+        seen = table.mutate(_kind=ibis.coalesce(kind, ""), _user=user, _day=days[0] if days else ibis.null("date"))
+        counted = seen["_selected"] & ~seen["_status"].isin(["after_as_of", "duplicates"])
+        seen = seen.filter(counted & (seen["_kind"] != ""))
+        is_kept = seen["_status"] == "kept"
         parts.append(
-            seen.group_by(["table", "kind"]).agg(
+            seen.group_by(table=seen["_table"], kind=seen["_kind"]).agg(
                 rows=seen.count(),
                 set_aside=(~is_kept).sum(),
                 kept=is_kept.sum(),
-                users=seen.person.nunique(where=is_kept),
-                first_day=seen.day.min(where=is_kept),
-                last_day=seen.day.max(where=is_kept),
+                users=seen["_user"].nunique(where=is_kept),
+                first_day=seen["_day"].min(where=is_kept),
+                last_day=seen["_day"].max(where=is_kept),
             )
         )
     found = pd.concat([part.to_pandas() for part in parts], ignore_index=True)

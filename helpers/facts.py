@@ -113,52 +113,58 @@ def first_seen(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
 def sessions(events: ibis.Table, *, timeout_s: int = TIMEOUT_S) -> ibis.Table:
     """Events with `starts` (this event opens a session), `single` (and is alone in it) and `dwell` (s that follow it).
 
-    Sessions that the source names (`session_id`), and those of other values of `visit`, are told apart, and the same
-    rules hold within each.
+    Sessions that the source names (`session_id`) are told apart, and the same rules hold within each.
     """
-    named = events.mutate(named=ibis.coalesce(events.session_id, ""))
-    apart = ["user_id", "visit", "named"]
-    window = ibis.window(group_by=apart, order_by=["ts", "duration_s"])
-    lagged = named.mutate(before=named.ts.lag().over(window))
-    gap = lagged.ts > lagged.before + ibis.interval(seconds=timeout_s)
-    opened = lagged.mutate(opens=lagged.before.isnull() | gap)
-    running = ibis.window(group_by=apart, order_by=["ts", "duration_s"], rows=(None, 0))
-    begun = opened.mutate(begun=ibis.ifelse(opened.opens, opened.at, ibis.null("int64")).max().over(running))
-    return _cap_at_a_day(begun, window)
+    named = events.mutate(named=ibis.coalesce(events.session_id, ""), lasts=ibis.coalesce(events.duration_s, 0.0))
+    order = {"group_by": ["user_id", "named"], "order_by": ["ts", "lasts"]}
+    window = ibis.window(**order)
+    near = named.mutate(before=named.ts.lag().over(window), after=named.ts.lead().over(window))
+    pause = ibis.interval(seconds=timeout_s)
+    cut = near.mutate(
+        opens=near.before.isnull() | (near.ts > near.before + pause),
+        closes=near.after.isnull() | (near.after > near.ts + pause),
+    )
+    first = ibis.ifelse(cut.opens, cut["at"], ibis.null("int64")).max().over(ibis.window(**order, rows=(None, 0)))
+    return _cut_after_a_day(cut.mutate(first=first))
 
 
-def _cap_at_a_day(begun: ibis.Table, window) -> ibis.Table:
-    """Cut what has run for 24 hours, and look at each event's follower."""
-    part = begun.mutate(part=((begun.at - begun.begun) // LONGEST_SESSION_S).cast("int64"))
-    part = part.mutate(part_before=part.part.lag().over(window))
-    starts = part.opens | (part.part != part.part_before)
-    cut = part.mutate(starts=starts)
-    ends = ibis.coalesce(cut.starts.lead().over(window), True)
-    follower = cut.at.lead().over(window)
-    last = ibis.coalesce(cut.duration_s, 0.0).clip(lower=0, upper=LONGEST_SESSION_S).cast("int64")
-    return cut.mutate(single=cut.starts & ends, dwell=ibis.ifelse(ends, last, follower - cut.at))
+def _cut_after_a_day(cut: ibis.Table) -> ibis.Table:
+    """End at each full 24 hours since its first event what has run so long."""
+    day_of, follower = (cut["at"] - cut["first"]) // LONGEST_SESSION_S, cut.after.epoch_seconds()
+    starts = cut.opens | (day_of != (cut.before.epoch_seconds() - cut["first"]) // LONGEST_SESSION_S)
+    ends = cut.closes | (day_of != (follower - cut["first"]) // LONGEST_SESSION_S)
+    last = cut.lasts.clip(lower=0, upper=LONGEST_SESSION_S).floor().cast("int64")
+    return cut.mutate(starts=starts, single=starts & ends, dwell=ibis.ifelse(ends, last, follower - cut["at"]))
 
 
 def user_day(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
     """Counts, amounts and sessions by user and local day (contract `user_day`); `events` as `timed` gives them."""
-    table = sessions(events.mutate(visit=_has(events, roles, "active")))
-    pay, refund = _has(table, roles, "pay"), _has(table, roles, "refund")
+    counts, visits = _counts(events, roles), sessions(events.filter(_has(events, roles, "active")))
+    made = visits.group_by(["user_id", "day"]).agg(
+        sessions=visits.starts.sum(), dwell_s=visits.dwell.sum(), bounces=visits.single.sum()
+    )
+    found = counts.left_join(made, ["user_id", "day"])
+    filled = {name: ibis.coalesce(found[name], 0).cast("int64") for name in ("sessions", "dwell_s", "bounces")}
+    return found.select(*counts.columns, **filled)
+
+
+def _counts(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
+    """Events by role and exact amounts, by user and local day."""
+    pay, refund = _has(events, roles, "pay"), _has(events, roles, "refund")
     nothing = ibis.literal(Decimal(0)).cast("decimal(18, 4)")
-    amount = ibis.coalesce(table.amount, nothing)
-    gross = ibis.ifelse(pay & (amount > 0), amount, nothing)
-    back = ibis.ifelse(refund | (pay & (amount < 0)), amount.abs(), nothing)
-    counts = {role: _has(table, roles, role).sum().cast("int64") for role in ROLES}
-    days = table.mutate(gross=gross, back=back, cut=ibis.ifelse(pay, ibis.coalesce(table.discount, nothing), nothing))
+    amount = ibis.coalesce(events.amount, nothing)
+    days = events.mutate(
+        gross=ibis.ifelse(pay & (amount > 0), amount, nothing),
+        back=ibis.ifelse(refund | (pay & (amount < 0)), amount.abs(), nothing),
+        cut=ibis.ifelse(pay, ibis.coalesce(events.discount, nothing), nothing),
+    )
     return days.group_by(["user_id", "day"]).agg(
         events=days.count(),
-        **counts,
+        **{role: _has(days, roles, role).sum().cast("int64") for role in ROLES},
         gross=days.gross.sum(),
         refunded=days.back.sum(),
         net=days.gross.sum() - days.back.sum(),
         discount=days.cut.sum(),
-        sessions=ibis.coalesce(days.starts.sum(where=days.visit), 0).cast("int64"),
-        dwell_s=ibis.coalesce(days.dwell.sum(where=days.visit), 0).cast("int64"),
-        bounces=ibis.coalesce(days.single.sum(where=days.visit), 0).cast("int64"),
     )
 
 

@@ -6,15 +6,16 @@ before as_of; otherwise it is blank and has the date on which it will close. An 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import ibis
 import numpy as np
 import pandas as pd
 
 from helpers import contracts, stats
-from helpers.errors import RunFailed
+from helpers.errors import InputError, RunFailed
 
+WEEK, MONTH = 7, 30
 COHORT_CUBE = contracts.declare(
     "cohort_cube",
     grain="one row per slice, cohort week and age in weeks",
@@ -68,7 +69,10 @@ def cohort_cube(
 ) -> pd.DataFrame:
     """Cohort sizes and actives by age (contract `cohort_cube`): what all cohort tables are sums of.
 
+    Start is the first active event ever, return any active event in the ISO week of the age ("on", not "on or after").
+
     Args:
+        first_seen, user_day: The facts, cut at the end of a week.
         slices: For each attribute a table of `user_id` and the attribute's `value`; users it lacks are "unknown".
     """
     started = first_seen.filter(first_seen.first_active_day.notnull())
@@ -112,13 +116,24 @@ def _days(values: pd.Series) -> pd.Series:
 def cohorts(
     cube: pd.DataFrame, *, last_day: date, dimension: str = "all", slice: str | None = None, ages: int = 26
 ) -> pd.DataFrame:
-    """The cohort table: one row per cohort and age up to `ages`, open cells with their closing date.
+    """The cohort table: one row per cohort and age below `ages`, open cells with their closing date.
+
+    Args:
+        cube: Contract `cohort_cube`; cohorts after `last_day` do not count.
+        last_day: A Sunday; cells whose week ends after it are open.
+        dimension, slice: One slice of a dimension, or all of its slices together.
 
     Returns:
         `cohort` (Monday), `age` (weeks), `size`, `active` (people; NaN where open), `rate`, `low`, `high` (share, Wilson
         95 %), `closes` (the day on which an open cell closes, NaT where closed), `first` (the data's first week).
+
+    Raises:
+        InputError: `ages` is below 1.
     """
-    chosen = cube[(cube["dimension"] == dimension) & ((cube["slice"] == slice) if slice else True)]
+    if ages < 1:
+        raise InputError(f"ages is {ages}, but a cohort table needs at least 1 week of life.")
+    wanted = (cube["dimension"] == dimension) & (cube["cohort"] <= pd.Timestamp(last_day))
+    chosen = cube[wanted if slice is None else wanted & (cube["slice"] == slice)]
     summed = chosen.groupby(["cohort", "age"], as_index=False)["active"].sum()
     sizes = chosen[chosen["age"] == 0].groupby("cohort")["size"].sum()
     index = pd.MultiIndex.from_product([sizes.index, range(ages)], names=["cohort", "age"])
@@ -130,7 +145,7 @@ def cohorts(
     table["closes"] = closes.where(is_open)
     table["rate"] = table["active"] / table["size"]
     table["low"], table["high"] = stats.wilson(table["active"], table["size"])
-    table["first"] = table["cohort"] == sizes.index.min() if len(sizes) else False
+    table["first"] = table["cohort"] == cube["cohort"].min()
     return table
 
 
@@ -140,7 +155,7 @@ def average(cohort_table: pd.DataFrame) -> pd.DataFrame:
     The first period of the data is left out, its users' past being unknown.
 
     Returns:
-        `age`, `cohorts` (how many), `size`, `active` (people), `rate`, `low`, `high` (share).
+        `age` (weeks), `cohorts` (how many), `size`, `active` (people), `rate`, `low`, `high` (share, Wilson 95 %).
     """
     mature = cohort_table[cohort_table["closes"].isna() & ~cohort_table["first"]]
     pooled = mature.groupby("age", as_index=False).agg(
@@ -152,28 +167,30 @@ def average(cohort_table: pd.DataFrame) -> pd.DataFrame:
 
 
 def average_by(cube: pd.DataFrame, dimension: str, *, last_day: date, ages: int = 13) -> pd.DataFrame:
-    """The pooled curve of each slice of a dimension: as `average`, with `slice`."""
+    """The pooled curve of each slice of a dimension: as `average`, with `slice`; no rows for an unknown dimension."""
     slices = sorted(cube.loc[cube["dimension"] == dimension, "slice"].unique())
     curves = [
         average(cohorts(cube, last_day=last_day, dimension=dimension, slice=name, ages=ages)).assign(slice=name)
         for name in slices
     ]
-    return pd.concat(curves, ignore_index=True)
+    nobody = average(cohorts(cube.iloc[:0], last_day=last_day, ages=ages)).assign(slice="")
+    return pd.concat(curves, ignore_index=True) if curves else nobody
 
 
 def recent(cohort_table: pd.DataFrame, *, most: int = 26) -> pd.DataFrame:
-    """The newest cohorts of a table."""
+    """The newest cohorts of a table: as `cohorts`, at most so many of them."""
     return cohort_table[cohort_table["cohort"].isin(sorted(cohort_table["cohort"].unique())[-most:])]
 
 
 def slice_of(users: ibis.Table, attribute: str) -> ibis.Table:
-    """`user_id` and the `value` of an attribute, as `cohort_cube` slices by."""
+    """`user_id` and the `value` of an attribute, one row a user, as `cohort_cube` slices by."""
     return users.select("user_id", value=users[attribute])
 
 
 def actives_day(user_day: ibis.Table, *, last_day: date) -> pd.DataFrame:
-    """DAU, WAU and MAU of each local day on trailing windows (contract `actives_day`).
+    """DAU, WAU and MAU on trailing windows of 1, 7 and 30 days (contract `actives_day`).
 
+    One row for each local day from the first with anybody active to `last_day`, later rows change nothing.
     A user who is active on a day counts in the window of each day until the window has passed or the user is active
     again; sums of those comings and goings give the distinct users without counting any set twice.
     """
@@ -186,14 +203,14 @@ def actives_day(user_day: ibis.Table, *, last_day: date) -> pd.DataFrame:
     found["day"] = pd.to_datetime(found["day"])
     every = pd.date_range(found["day"].min(), pd.Timestamp(last_day))
     table = pd.DataFrame({"day": every})
-    for name, window in {"dau": 1, "wau": 7, "mau": 30}.items():
+    for name, window in {"dau": 1, "wau": WEEK, "mau": MONTH}.items():
         stay = found["gap"].fillna(window).clip(upper=window).astype("int64")
         ends = found["day"] + pd.to_timedelta(stay, unit="D")
         come = found.groupby("day")["people"].sum().reindex(every, fill_value=0)
         go = found.groupby(ends)["people"].sum().reindex(every, fill_value=0)
         table[name] = (come - go).cumsum().to_numpy().astype("int64")
-    table["partial"] = np.arange(len(every)) < 29
-    table["partial_week"] = np.arange(len(every)) < 6
+    table["partial"] = np.arange(len(every)) < MONTH - 1
+    table["partial_week"] = np.arange(len(every)) < WEEK - 1
     return table
 
 
@@ -208,20 +225,32 @@ def long_actives(actives: pd.DataFrame) -> pd.DataFrame:
     return long.sort_values(["day", "window"], kind="stable", ignore_index=True)
 
 
-def stickiness(actives: pd.DataFrame, *, window: int = 30) -> pd.DataFrame:
-    """Mean daily actives of the window over the distinct actives of it: `day`, `stickiness` (share), whole windows only."""
-    mean = actives["dau"].rolling(window).mean()
+def stickiness(actives: pd.DataFrame) -> pd.DataFrame:
+    """Mean daily actives of 30 days over the distinct actives of the same 30 days.
+
+    Args:
+        actives: Contract `actives_day`.
+
+    Returns:
+        One row a day whose 30 days lie within the data: `day`, `stickiness` (share; NaN where nobody was active).
+    """
+    mean = actives["dau"].rolling(MONTH).mean()
     found = pd.DataFrame({"day": actives["day"], "stickiness": mean / actives["mau"].where(actives["mau"] > 0)})
-    return found[~actives["partial"]].reset_index(drop=True)
+    return found[~actives["partial"].astype(bool)].reset_index(drop=True)
 
 
-def growth(user_day: ibis.Table) -> pd.DataFrame:
+def growth(user_day: ibis.Table, *, last_day: date | None = None) -> pd.DataFrame:
     """Growth accounting by ISO week (contract `growth`); the identity is asserted.
+
+    Args:
+        last_day: Weeks that end by it are accounted for, also the last ones without anybody; by default all up to the
+            last with anybody active.
 
     Raises:
         RunFailed: active[t] is not active[t-1] + new + resurrected - churned.
     """
-    weeks = _user_weeks(user_day)
+    end = None if last_day is None else pd.Timestamp(last_day - timedelta(days=(last_day.weekday() + 1) % WEEK))
+    weeks = _user_weeks(user_day if end is None else user_day.filter(user_day.day <= end.date()))
     order = ibis.window(group_by="user_id", order_by="week")
     seen = weeks.mutate(before=weeks.week.lag().over(order), after=weeks.week.lead().over(order))
     since = seen.week.epoch_days() - seen.before.epoch_days()
@@ -236,7 +265,8 @@ def growth(user_day: ibis.Table) -> pd.DataFrame:
     found = counted.to_pandas()
     found["week"] = pd.to_datetime(found["week"])
     if len(found):
-        every = pd.date_range(found["week"].min(), found["week"].max(), freq="7D", name="week")
+        newest = found["week"].max() if end is None else end - pd.Timedelta(days=WEEK - 1)
+        every = pd.date_range(found["week"].min(), newest, freq="7D", name="week")
         found = found.set_index("week").reindex(every, fill_value=0).reset_index()
     found["churned"] = found["leaving"].shift(fill_value=0)
     found["first"] = np.arange(len(found)) == 0

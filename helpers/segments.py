@@ -42,11 +42,7 @@ SEGMENTS = contracts.declare(
         "monetary_score": ("int64", "", "1 to 5"),
         "active_days": ("int64", "days", "active days of the last 28"),
         "net_90": ("decimal", "currency", "net amount of the last 90 days"),
-        "pay_probability": (
-            "float64",
-            "share",
-            "of paying in 28 days, by the past of people like this one; non-payers only",
-        ),
+        "pay_probability": ("float64", "share", "of paying in 28 days, by the past of people alike; non-payers only"),
     },
 )
 TIER_SIZES = contracts.declare(
@@ -55,6 +51,7 @@ TIER_SIZES = contracts.declare(
     key=["dimension", "tier"],
     needs="events",
     small=True,
+    nullable=("share",),
     columns={
         "dimension": ("string", "", "activity, contribution, payment, value or lifecycle"),
         "tier": ("string", "", "tier of the dimension"),
@@ -70,9 +67,10 @@ TIER_SIZES = contracts.declare(
 def tiers(
     first_seen: ibis.Table, user_day: ibis.Table, users: ibis.Table | None, *, last_day: date, rules: dict
 ) -> ibis.Table:
-    """Every user's tiers as of the end of `last_day` (contract `segments`).
+    """Every user's tiers as of the end of `last_day` (contract `segments`); later rows change nothing.
 
     Args:
+        users: Adds those who have only signed up; None where the dataset has no users table.
         rules: The limits, by section (`activity`, `contribution`, `payment`, `value`, `lifecycle`).
     """
     people = _people(first_seen, users, last_day)
@@ -145,17 +143,17 @@ def _worth(past: ibis.Table, last_day: date, rules: dict) -> ibis.Table:
     since = last_day - timedelta(days=rules["value"]["days"])
     recent = past.day > since
     pays = past.aggregate(pays=(past.pay > 0).any()).as_scalar().fill_null(False)
-    counts = past.mutate(pays=pays)
-    event_day = ibis.ifelse(counts.pays, counts.pay > 0, counts.active > 0)
-    amount = ibis.ifelse(
-        counts.pays, counts.net.cast("float64"), (counts.create * 10 + counts.comment * 5).cast("float64")
-    )
-    scored = counts.mutate(event_day=event_day, amount=amount, recent=recent)
-    return scored.group_by("user_id").agg(
-        recency_day=scored.day.max(where=scored.event_day),
-        frequency=(scored.event_day & scored.recent).sum(),
-        monetary=scored.amount.sum(where=scored.recent),
-    )
+    scored = past.mutate(pays=pays, made=past.create * 10 + past.comment * 5, recent=recent)
+    scored = scored.mutate(counts=ibis.ifelse(scored.pays, scored.pay > 0, scored.active > 0))
+    sums = scored.group_by("user_id").agg(
+        recency_day=scored.day.max(where=scored.counts),
+        frequency=(scored.counts & scored.recent).sum(),
+        pays=scored.pays.any(),
+        net=scored.net.sum(where=scored.recent),
+        made=scored.made.sum(where=scored.recent),
+    )  # amounts are added as decimals, so that a sum meets its limit in any order
+    monetary = ibis.ifelse(sums.pays, sums.net.cast("float64"), sums.made.cast("float64"))
+    return sums.select("user_id", "recency_day", "frequency", monetary=monetary)
 
 
 def _activity(people: ibis.Table, limits: dict) -> ibis.Value:
@@ -211,11 +209,8 @@ def _payment(people: ibis.Table, past: ibis.Table, last_day: date, rules: dict) 
     """Payers by the quantile of the payers; among the others, those most likely to pay."""
     limits = rules["payment"]
     paying = people.net_90 > 0
-    bound = (
-        people.filter(paying)
-        .aggregate(bound=ibis._.net_90.cast("float64").quantile(limits["high_quantile"]))
-        .as_scalar()
-    )
+    amount = people.filter(paying).net_90.cast("float64")
+    bound = amount.quantile(limits["high_quantile"]).as_scalar()
     likely = _likelihood(people.mutate(paying=paying), past, last_day, rules)
     cut = likely.filter(~likely.paying).aggregate(
         cut=ibis._.pay_probability.quantile(1 - limits["potential_share"]), least=ibis._.pay_probability.min()
@@ -259,7 +254,11 @@ def _step(active_days: ibis.Value) -> ibis.Value:
 
 
 def tier_sizes(now: ibis.Table, before: ibis.Table) -> pd.DataFrame:
-    """Sizes of all tiers, this week and the week before, and who came and left (contract `tier_sizes`)."""
+    """Sizes of all tiers, this week and the week before, and who came and left (contract `tier_sizes`).
+
+    Args:
+        now, before: As `tiers` gives them for two days.
+    """
     both = now.outer_join(before, "user_id")
     ends = {f"{dimension}_{when}": both[f"{dimension}{suffix}"]
             for dimension in DIMENSIONS for when, suffix in (("now", ""), ("before", "_right"))}  # fmt: skip
@@ -279,7 +278,7 @@ def tier_sizes(now: ibis.Table, before: ibis.Table) -> pd.DataFrame:
                     "before": pairs.loc[was, "people"].sum(),
                     "came": pairs.loc[inside & ~was, "people"].sum(),
                     "left": pairs.loc[was & ~inside, "people"].sum(),
-                    "share": people / everyone if everyone else 0.0,
+                    "share": people / everyone if everyone else float("nan"),
                 }
             )
     frame = pd.DataFrame(parts).astype(dict.fromkeys(("people", "before", "came", "left"), "int64"))

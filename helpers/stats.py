@@ -14,6 +14,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 SAMPLE_RATIO_ALARM = 0.001
 SAMPLE_RATIO_WATCH = 0.05
+ROUNDING = 1e-14  # a standard deviation below this part of the mean is the rounding of a constant
+HALVINGS = 45  # of an interval that is at most 2 wide: its ends are then right to 13 digits
+
+UNKNOWN = float("nan")
 
 
 class Interval(NamedTuple):
@@ -24,13 +28,18 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A difference (second less first), its interval, its two-sided p-value, and the relative change (NaN where undefined)."""
+    """A difference (second less first), its interval, its two-sided p-value, and `relative`, the difference over the size
+    of the first (NaN where that is 0); each NaN where it is undefined.
+    """
 
     estimate: float
     low: float
     high: float
     p: float
     relative: float
+
+
+NO_DIFFERENCE_KNOWN = Difference(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
 
 
 def wilson(k, n, *, confidence: float = 0.95) -> Interval:
@@ -41,74 +50,122 @@ def wilson(k, n, *, confidence: float = 0.95) -> Interval:
     return Interval(low, high)
 
 
+def mean_interval(mean: float, variance: float, n: int, *, confidence: float = 0.95) -> Interval:
+    """Student's interval of a mean (1908), given the variance with n - 1; NaN for fewer than 2 values."""
+    if n < 2:
+        return Interval(UNKNOWN, UNKNOWN)
+    half = distributions.t.ppf(0.5 + confidence / 2, n - 1) * np.sqrt(variance / n)
+    return Interval(mean - half, mean + half)
+
+
 def compare_shares(k_first: int, n_first: int, k_second: int, n_second: int, *, confidence: float = 0.95) -> Difference:
-    """Two independent shares: the score test without correction, and the interval that inverts it (Miettinen, Nurminen
-    1985, without their n/(n-1)), so that p < 1 - confidence exactly when the interval leaves out zero.
+    """Two independent shares: the score test without correction and the interval that inverts it.
+
+    So p < 1 - confidence exactly when the interval leaves out zero. Where nobody or everybody succeeded, the shares are
+    as alike as can be: p is 1, and the interval says how much the few trials leave open. NaN where an arm is empty.
     """
     if min(n_first, n_second) == 0:
-        return Difference(*[float("nan")] * 5)
-    from statsmodels.stats.proportion import confint_proportions_2indep, test_proportions_2indep
-
+        return NO_DIFFERENCE_KNOWN
     first, second = k_first / n_first, k_second / n_second
     pooled = (k_first + k_second) / (n_first + n_second)
-    if pooled in (0.0, 1.0):
-        return Difference(0.0, float("nan"), float("nan"), float("nan"), float("nan"))
-    test = test_proportions_2indep(
-        k_second, n_second, k_first, n_first, compare="diff", method="score", correction=False, return_results=True
-    )
-    low, high = confint_proportions_2indep(
-        k_second, n_second, k_first, n_first, compare="diff", method="score", correction=False, alpha=1 - confidence
-    )
-    return Difference(second - first, low, high, float(test.pvalue), second / first - 1 if first else float("nan"))
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n_first + 1 / n_second))
+    p = 2 * distributions.norm.sf(abs(second - first) / error) if error > 0 else 1.0
+    low, high = score_interval(k_first, n_first, k_second, n_second, confidence=confidence)
+    relative = second / first - 1 if first else UNKNOWN
+    return Difference(second - first, float(low), float(high), float(p), relative)
 
 
-def compare_means(first: tuple[int, float, float], second: tuple[int, float, float], *, confidence: float = 0.95):
+def score_interval(k_first, n_first, k_second, n_second, *, confidence: float = 0.95) -> Interval:
+    """The differences of two shares (second less first) that the score test does not reject; arrays or numbers, n above 0.
+
+    Mee (1984): the variance is taken at the likeliest shares that differ by just so much, found in closed form as in
+    Farrington and Manning (1990). Without the n / (n - 1) of Miettinen and Nurminen (1985), as the test has none.
+    statsmodels' method "score" is not used: it is not antisymmetric (its issue 10269).
+    """
+    counts = [np.asarray(count, dtype=float) for count in (k_first, n_first, k_second, n_second)]
+    limit = distributions.norm.ppf(0.5 + confidence / 2)
+    estimate = np.asarray(counts[2] / counts[3] - counts[0] / counts[1])
+    outer = np.stack([np.full_like(estimate, -1.0), np.full_like(estimate, 1.0)])
+    inner = np.broadcast_to(estimate, outer.shape)
+    for _ in range(HALVINGS):
+        middle = (inner + outer) / 2
+        inside = np.abs(_score(counts, estimate, middle)) <= limit
+        inner, outer = np.where(inside, middle, inner), np.where(inside, outer, middle)
+    return Interval(*((inner + outer) / 2))
+
+
+def _score(counts: list[np.ndarray], estimate: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """z of the estimate where the truth is `difference`."""
+    k_first, n_first, k_second, n_second = counts
+    p, q, ratio = k_second / n_second, k_first / n_first, n_first / n_second
+    a = 1 + ratio
+    b = -(1 + ratio + p + ratio * q + difference * (ratio + 2))
+    c = difference**2 + difference * (2 * p + ratio + 1) + p + ratio * q
+    d = -p * difference * (1 + difference)
+    v = b**3 / (27 * a**3) - b * c / (6 * a**2) + d / (2 * a)
+    u = np.copysign(np.sqrt(np.maximum(b**2 / (9 * a**2) - c / (3 * a), 0)), v)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        angle = np.arccos(np.clip(np.where(u == 0, 1.0, v / u**3), -1, 1))
+        second = 2 * u * np.cos((np.pi + angle) / 3) - b / (3 * a)
+        second = np.clip(second, np.maximum(difference, 0), np.minimum(1 + difference, 1))
+        first = np.clip(second - difference, 0, 1)
+        error = np.sqrt(second * (1 - second) / n_second + first * (1 - first) / n_first)
+        return np.where(estimate == difference, 0.0, (estimate - difference) / error)
+
+
+def compare_means(
+    first: tuple[int, float, float], second: tuple[int, float, float], *, confidence: float = 0.95
+) -> Difference:
     """Two independent means by Welch (1947), each given as (n, mean, variance with n - 1).
 
-    Returns:
-        Difference: NaN interval and p where an arm has fewer than 2 people or neither varies.
+    The interval and p are NaN where an arm has fewer than 2 people or neither varies, all is NaN where an arm is empty.
     """
     (n1, mean1, var1), (n2, mean2, var2) = first, second
-    undefined = float("nan")
     if min(n1, n2) < 1:
-        return Difference(undefined, undefined, undefined, undefined, undefined)
-    relative = mean2 / mean1 - 1 if mean1 else undefined
-    if min(n1, n2) < 2 or var1 + var2 <= 0:
-        return Difference(mean2 - mean1, undefined, undefined, undefined, relative)
+        return NO_DIFFERENCE_KNOWN
+    difference = mean2 - mean1
+    relative = difference / abs(mean1) if mean1 else UNKNOWN
+    if min(n1, n2) < 2 or not (_varies(mean1, var1) or _varies(mean2, var2)):
+        return Difference(difference, UNKNOWN, UNKNOWN, UNKNOWN, relative)
     a, b = var1 / n1, var2 / n2
     degrees = (a + b) ** 2 / (a**2 / (n1 - 1) + b**2 / (n2 - 1))
-    error, difference = np.sqrt(a + b), mean2 - mean1
+    error = np.sqrt(a + b)
     half = distributions.t.ppf(0.5 + confidence / 2, degrees) * error
     p = 2 * distributions.t.sf(abs(difference) / error, degrees)
-    return Difference(difference, difference - half, difference + half, float(p), relative)
+    return Difference(*(float(found) for found in (difference, difference - half, difference + half, p, relative)))
+
+
+def _varies(mean: float, variance: float) -> bool:
+    return variance > (ROUNDING * abs(mean)) ** 2
+
+
+def compare_totals(first: tuple[float, float], second: tuple[float, float], *, confidence: float = 0.95) -> Difference:
+    """Two totals of independent parts whose number is Poisson, each given as (total, sum of the parts' squares).
+
+    A compound Poisson total varies as the sum of squares of its parts. Normal interval and test of the difference, so p
+    and interval agree; NaN both where there is no part at all.
+    """
+    (before, squares_before), (now, squares_now) = first, second
+    difference, error = now - before, np.sqrt(squares_before + squares_now)
+    relative = difference / abs(before) if before else UNKNOWN
+    if not error > 0:
+        return Difference(difference, UNKNOWN, UNKNOWN, UNKNOWN, relative)
+    half = distributions.norm.ppf(0.5 + confidence / 2) * error
+    p = 2 * distributions.norm.sf(abs(difference) / error)
+    return Difference(*(float(found) for found in (difference, difference - half, difference + half, p, relative)))
 
 
 def compare_counts(before: float, now: float, *, confidence: float = 0.95) -> Difference:
-    """Two counts of independent events, as Poisson: normal interval of the difference, two-sided score test."""
-    error = np.sqrt(before + now)
-    if error == 0:
-        return Difference(0.0, float("nan"), float("nan"), float("nan"), float("nan"))
-    half = distributions.norm.ppf(0.5 + confidence / 2) * error
-    difference = now - before
-    p = 2 * distributions.norm.sf(abs(difference) / error)
-    return Difference(
-        difference, difference - half, difference + half, float(p), now / before - 1 if before else np.nan
-    )
+    """Two Poisson counts: as `compare_totals`, each part counting 1; this is the score test of equal rates."""
+    return compare_totals((before, before), (now, now), confidence=confidence)
 
 
 def sample_ratio(observed: list[int], planned: list[float]) -> float:
-    """p of Pearson's chi-square of the arms' sizes against the planned shares (which need not add to 1)."""
+    """p of Pearson's chi-square (1900) of the arms' sizes against the planned shares, which need not add to 1.
+
+    NaN with fewer than two arms, nobody in any, or a planned share of 0.
+    """
     if len(observed) < 2 or sum(observed) == 0 or min(planned) <= 0:
-        return float("nan")
+        return UNKNOWN
     expected = np.array(planned) / sum(planned) * sum(observed)
     return float(distributions.chisquare(observed, expected).pvalue)
-
-
-def paired_share_change(now: int, before: int, both: int, *, confidence: float = 0.95) -> Interval:
-    """Interval of the change of a head count when people of both weeks overlap: only who came or left varies.
-
-    With `now` - `both` who came and `before` - `both` who left, the change is the difference of two counts (McNemar).
-    """
-    came, left = now - both, before - both
-    change = compare_counts(left, came, confidence=confidence)
-    return Interval(change.low, change.high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import ibis
 import numpy as np
@@ -12,7 +13,9 @@ from helpers import contracts, retention, stats
 
 HISTORY = 13
 LEAST_HISTORY = 6
-BAND = 2 * 1.4826
+BAND = 2 * 1.4826  # median absolute deviations: two standard deviations, were the weeks normal
+UNKNOWN_PAST = "the first week of the data: who was there before is not known"
+NO_COHORT = "nobody of known past joined in the week before"
 
 WEEKS = contracts.declare(
     "weeks",
@@ -78,7 +81,7 @@ HEADLINE = contracts.declare(
 
 
 def weeks(user_day: ibis.Table) -> pd.DataFrame:
-    """Totals by ISO week (contract `weeks`), weeks without anybody included."""
+    """Totals by ISO week (contract `weeks`), weeks without anybody in between included."""
     by_user = user_day.group_by(["user_id", user_day.day.truncate("W").name("week")]).agg(
         active=(user_day.active > 0).any(),
         created=user_day.create.sum(),
@@ -99,110 +102,117 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
     if frame.empty:
         return frame
     every = pd.date_range(frame["week"].min(), frame["week"].max(), freq="7D", name="week")
-    frame = frame.set_index("week").reindex(every, fill_value=0).reset_index()
+    frame = frame.set_index("week").reindex(every).reset_index()
     whole = ("active", "created", "created_squares", "payers")
-    return frame.fillna(0).astype(dict.fromkeys(whole, "int64") | {"net_squares": "float64"})
+    nothing = dict.fromkeys((*whole, "net_squares"), 0) | {"net": Decimal(0)}
+    return frame.fillna(nothing).astype(dict.fromkeys(whole, "int64") | {"net_squares": "float64"})
 
 
 def kpis(
     weeks: pd.DataFrame, growth: pd.DataFrame, cube: pd.DataFrame, *, last_day: date, paid: bool, creates: bool
 ) -> pd.DataFrame:
-    """The main numbers of the week that ends on `last_day` (contract `kpis`, and `series`: 13 weeks, oldest first).
+    """The main numbers of the week that ends on `last_day`, against the week before.
 
-    Changes are against the week before. Counts of people vary as people come and leave; amounts as payments do.
+    The intervals of changes: actives change by those who come and those who leave, both Poisson; new members and payers
+    are Poisson counts; contents an active are compared by Welch and first-week returns by the score test; amounts are
+    compound Poisson. People who are in both weeks make the true intervals of payers, contents and amounts narrower.
 
     Args:
+        weeks, growth, cube: Contracts `weeks`, `growth`, `cohort_cube`.
+        last_day: A Sunday.
         paid, creates: Whether the dataset has payments and created content at all.
+
+    Returns:
+        Contract `kpis`, and `series`: the values of up to 13 weeks, oldest first. A value that is unknown is NaN and has
+        its reason; so is a change from or to such a value.
     """
     monday = pd.Timestamp(last_day) - pd.Timedelta(days=6)
-    week = weeks.set_index("week").reindex(pd.date_range(weeks["week"].min(), monday, freq="7D"), fill_value=0)
-    flows = growth.set_index("week").reindex(week.index, fill_value=0)
+    begun = weeks["week"].min() if len(weeks) else monday
+    every = pd.date_range(min(begun, monday), monday, freq="7D")
+    week = weeks.set_index("week").reindex(every, fill_value=0)
+    flows = growth.set_index("week").reindex(every, fill_value=0)
+    new = flows["new"].astype(float).where(~flows["first"].astype(bool))
     rows = [
-        _row("weekly_actives", week["active"], _flow_change(flows), int(week["active"].iloc[-1])),
-        _row(
-            "new_members",
-            flows["new"].where(~flows["first"].astype(bool)),
-            _count_change(flows["new"]),
-            int(flows["new"].iloc[-1]),
-        ),
+        _row("weekly_actives", week["active"], _flow_change(week["active"], flows), week["active"].iloc[-1]),
+        _row("new_members", new, _count_change(new), flows["new"].iloc[-1], UNKNOWN_PAST),
         _first_week(cube, last_day),
     ]
     if creates:
         mean = week["created"] / week["active"].where(week["active"] > 0)
-        rows.append(_row("content_per_active", mean, _mean_change(week), int(week["active"].iloc[-1])))
+        rows.append(_row("content_per_active", mean, _mean_change(week), week["active"].iloc[-1], "nobody was active"))
     if paid:
-        payers = int(week["payers"].iloc[-1])
+        payers = week["payers"].iloc[-1]
         rows.append(_row("payers", week["payers"], _count_change(week["payers"]), payers))
-        rows.append(_row("net_amount", week["net"].astype(float), _amount_change(week), payers))
+        rows.append(_row("net_amount", week["net"], _amount_change(week), payers))
     return pd.DataFrame(rows)
 
 
-def _row(metric: str, series: pd.Series, interval: stats.Interval, n: int, reason: str = "") -> dict:
+def _row(metric: str, series: pd.Series, change: stats.Difference, n: int, reason: str = "") -> dict:
+    """One number; `reason` says why it is unknown, if it is."""
     known = series.astype(float)
     past = known.iloc[-HISTORY:-1].dropna()
     middle = past.median() if len(past) >= LEAST_HISTORY else np.nan
     spread = BAND * (past - middle).abs().median() if len(past) >= LEAST_HISTORY else np.nan
     value, before = known.iloc[-1], known.iloc[-2] if len(known) > 1 else np.nan
+    unknown, moved = np.isnan(value), not np.isnan(value - before)
     return {
-        "metric": metric, "value": value, "before": before, "change": value - before, "low": interval.low,
-        "high": interval.high, "n": n, "band_low": middle - spread, "band_high": middle + spread, "reason": reason,
+        "metric": metric, "value": value, "before": before, "change": value - before,
+        "low": change.low if moved else np.nan, "high": change.high if moved else np.nan, "n": 0 if unknown else int(n),
+        "band_low": middle - spread, "band_high": middle + spread, "reason": reason if unknown else "",
         "series": known.iloc[-HISTORY:].tolist(),
     }  # fmt: skip
 
 
-def _flow_change(flows: pd.DataFrame) -> stats.Interval:
+def _flow_change(active: pd.Series, flows: pd.DataFrame) -> stats.Difference:
     """Actives change by those who came and those who left; only these vary."""
-    last = flows.iloc[-1]
-    change = stats.compare_counts(last["churned"], last["new"] + last["resurrected"])
-    return stats.Interval(change.low, change.high)
+    if len(active) < 2:
+        return stats.NO_DIFFERENCE_KNOWN
+    came = int(flows["new"].iloc[-1] + flows["resurrected"].iloc[-1])
+    return stats.compare_counts(int(active.iloc[-2]) + came - int(active.iloc[-1]), came)
 
 
-def _count_change(counts: pd.Series) -> stats.Interval:
-    if len(counts) < 2:
-        return stats.Interval(np.nan, np.nan)
-    change = stats.compare_counts(counts.iloc[-2], counts.iloc[-1])
-    return stats.Interval(change.low, change.high)
+def _count_change(counts: pd.Series) -> stats.Difference:
+    return stats.compare_counts(counts.iloc[-2], counts.iloc[-1]) if len(counts) > 1 else stats.NO_DIFFERENCE_KNOWN
 
 
-def _mean_change(week: pd.DataFrame) -> stats.Interval:
-    if len(week) < 2:
-        return stats.Interval(np.nan, np.nan)
+def _mean_change(week: pd.DataFrame) -> stats.Difference:
     arms = []
-    for row in (week.iloc[-2], week.iloc[-1]):
+    for row in (week.iloc[-2:]).to_dict("records"):
         n, mean = int(row["active"]), row["created"] / row["active"] if row["active"] else np.nan
         arms.append((n, mean, (row["created_squares"] - n * mean**2) / (n - 1) if n > 1 else np.nan))
-    change = stats.compare_means(*arms)
-    return stats.Interval(change.low, change.high)
+    return stats.compare_means(*arms) if len(arms) > 1 else stats.NO_DIFFERENCE_KNOWN
 
 
-def _amount_change(week: pd.DataFrame) -> stats.Interval:
-    """A total of independent payments varies with the sum of their squares (compound Poisson)."""
-    if len(week) < 2:
-        return stats.Interval(np.nan, np.nan)
-    change = float(week["net"].iloc[-1]) - float(week["net"].iloc[-2])
-    half = 1.959964 * np.sqrt(week["net_squares"].iloc[-1] + week["net_squares"].iloc[-2])
-    return stats.Interval(change - half, change + half)
+def _amount_change(week: pd.DataFrame) -> stats.Difference:
+    totals = [(float(net), float(squares)) for net, squares in zip(week["net"], week["net_squares"], strict=True)]
+    return stats.compare_totals(*totals[-2:]) if len(totals) > 1 else stats.NO_DIFFERENCE_KNOWN
+
+
+def _first_weeks(cube: pd.DataFrame, last_day: date) -> pd.DataFrame:
+    """Size and actives in week 1 of every weekly cohort whose week 1 is over: NaN for nobody and for the data's first."""
+    table = retention.cohorts(cube, last_day=last_day, ages=2)
+    closed = table[(table["age"] == 1) & table["closes"].isna()].set_index("cohort")
+    newest = pd.Timestamp(last_day) - pd.Timedelta(days=13)
+    begun = closed.index.min() if len(closed) else newest
+    known = closed[["size", "active", "rate"]].astype(float).where(~closed["first"].astype(bool))
+    return known.reindex(pd.date_range(begun, newest, freq="7D"))
 
 
 def _first_week(cube: pd.DataFrame, last_day: date) -> dict:
-    """Week-1 retention of the newest cohort that has had its week, against the cohort before."""
-    table = retention.cohorts(cube, last_day=last_day, ages=2)
-    first = table[(table["age"] == 1) & table["closes"].isna() & ~table["first"]].set_index("cohort")
-    if len(first) < 1:
-        nothing = pd.Series([np.nan])
-        return _row(
-            "week1_retention", nothing, stats.Interval(np.nan, np.nan), 0, "no cohort has had its first week yet"
-        )
-    interval = stats.Interval(np.nan, np.nan)
-    if len(first) > 1:
-        before, now = first.iloc[-2], first.iloc[-1]
-        change = stats.compare_shares(int(before["active"]), int(before["size"]), int(now["active"]), int(now["size"]))
-        interval = stats.Interval(change.low, change.high)
-    return _row("week1_retention", first["rate"], interval, int(first["size"].iloc[-1]))
+    """Week-1 retention of the cohort that has just had its week 1, against the cohort before."""
+    first = _first_weeks(cube, last_day)
+    change, size = stats.NO_DIFFERENCE_KNOWN, first["size"].iloc[-1]
+    if first["size"].iloc[-2:].notna().sum() == 2:
+        counts = first[["active", "size"]].iloc[-2:].astype("int64").to_numpy().ravel()
+        change = stats.compare_shares(*(int(count) for count in counts))
+    return _row("week1_retention", first["rate"], change, 0 if np.isnan(size) else size, NO_COHORT)
 
 
 def changed(kpis: pd.DataFrame) -> pd.DataFrame:
-    """The main numbers with `clear`: the interval leaves out no change, and the value lies outside its usual range."""
+    """The main numbers with `clear`: the interval leaves out no change, and the value lies outside its usual range.
+
+    Without a usual range (under 6 earlier weeks) the interval alone decides.
+    """
     beyond = (kpis["value"] < kpis["band_low"]) | (kpis["value"] > kpis["band_high"])
     sure = (kpis["low"] > 0) | (kpis["high"] < 0)
     return kpis.assign(clear=sure & (beyond | kpis["band_low"].isna()))
@@ -212,13 +222,14 @@ def decompose(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """Split the change of a share into rate and mix, by slice; the parts sum exactly (Kitagawa 1955, midpoint).
 
     Args:
-        before, now: Indexed by slice: `size` and `active` (people).
+        before, now: Indexed by slice: `size` and `active` (people). A slice that only one of them has is all mix.
 
     Returns:
-        One row per slice: `slice`, `rate`, `mix` (share; their total is the change of the pooled share).
+        One row per slice: `slice`, `rate`, `mix` (share; their total is the change of the pooled share, and NaN where
+        one of the two has nobody).
     """
-    both = before.join(now, how="outer", lsuffix="_before", rsuffix="_now").fillna(0)
-    weight = [both[f"size_{when}"] / max(both[f"size_{when}"].sum(), 1) for when in ("before", "now")]
+    both = before.join(now, how="outer", lsuffix="_before", rsuffix="_now").fillna(0).astype(float)
+    weight = [both[f"size_{when}"] / (both[f"size_{when}"].sum() or np.nan) for when in ("before", "now")]
     known = [
         both[f"active_{when}"] / both[f"size_{when}"].where(both[f"size_{when}"] > 0) for when in ("before", "now")
     ]
@@ -229,17 +240,32 @@ def decompose(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"slice": both.index, "rate": rate.to_numpy(), "mix": mix.to_numpy()})
 
 
-def retention_change(cube: pd.DataFrame, *, last_day: date, dimension: str) -> pd.DataFrame:
-    """The change of week-1 retention between the two newest closed cohorts, by slice (`slice`, `rate`, `mix`)."""
-    monday = pd.Timestamp(last_day) - pd.Timedelta(days=6)
-    chosen = cube[(cube["dimension"] == dimension) & (cube["age"] == 1)].set_index("slice")
-    now = chosen.loc[chosen["cohort"] == monday - pd.Timedelta(days=7), ["size", "active"]]
-    before = chosen.loc[chosen["cohort"] == monday - pd.Timedelta(days=14), ["size", "active"]]
-    return decompose(before, now)
+def retention_change(cube: pd.DataFrame, *, last_day: date, dimension: str) -> pd.DataFrame | None:
+    """The change of week-1 retention that `kpis` shows, by slice; None where it shows none.
+
+    Args:
+        cube: Contract `cohort_cube`.
+        dimension: One of its dimensions.
+
+    Returns:
+        `slice`, `rate`, `mix` (share), as `decompose`.
+    """
+    if _first_weeks(cube, last_day)["size"].iloc[-2:].notna().sum() < 2:
+        return None
+    chosen = cube[cube["dimension"] == dimension].set_index(["cohort", "slice"])
+    sizes = chosen.loc[chosen["age"] == 0, "size"]
+    active = chosen.loc[chosen["age"] == 1, "active"].reindex(sizes.index, fill_value=0)
+    table = pd.DataFrame({"size": sizes, "active": active})
+    newest = pd.Timestamp(last_day) - pd.Timedelta(days=13)
+    return decompose(table.xs(newest - pd.Timedelta(days=7)), table.xs(newest))
 
 
 def published(kpis: pd.DataFrame | None, tier_sizes: pd.DataFrame | None, effects: pd.DataFrame | None) -> pd.DataFrame:
-    """All numbers of the week that are sent out (contract `published`)."""
+    """All numbers of the week that are sent out (contract `published`).
+
+    Args:
+        kpis, tier_sizes, effects: Contracts of these names; None where the dataset has none.
+    """
     parts = []
     if kpis is not None:
         parts.append(kpis.assign(slice="all", low=np.nan, high=np.nan)[list(PUBLISHED.columns)])
@@ -258,5 +284,5 @@ def published(kpis: pd.DataFrame | None, tier_sizes: pd.DataFrame | None, effect
 
 
 def headline(sentence: str, status: str, quality: str) -> pd.DataFrame:
-    """The front page's first lines (contract `headline`)."""
+    """The front page's first lines (contract `headline`), one row."""
     return pd.DataFrame([{"sentence": sentence, "status": status, "quality": quality}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,3 +101,30 @@ def project(tmp_path: Path, warm, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(pipeline.Kernels, "start", lambda self: warm)
     return tiny.Project(*tiny.write_project(tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def reported_once(tmp_path_factory: pytest.TempPathFactory, warm) -> Path:
+    """A tiny project whose report was built: `project`, and `built-root` beside it."""
+    import tiny
+
+    from helpers.runs import pipeline
+
+    folder = tmp_path_factory.mktemp("reported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(paths.BUILT_ROOT_VARIABLE, str(folder / "built-root"))
+        patch.setattr(pipeline.Kernels, "start", lambda self: warm)
+        tiny.Project(*tiny.write_project(folder / "project")).report()
+    return folder
+
+
+@pytest.fixture
+def reported(tmp_path: Path, reported_once: Path, warm, monkeypatch: pytest.MonkeyPatch):
+    """A copy of it for one test, with everything in it that makes a second run reuse the first."""
+    import tiny
+
+    from helpers.runs import pipeline
+
+    monkeypatch.setattr(pipeline.Kernels, "start", lambda self: warm)
+    shutil.copytree(reported_once, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return tiny.Project(tmp_path / "project" / "tiny", tmp_path / "project" / "notebooks")

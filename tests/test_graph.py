@@ -1,5 +1,7 @@
 """The order of the notebooks, read from their own cells."""
 
+import re
+
 import pytest
 import tiny
 
@@ -52,7 +54,7 @@ def test_what_would_hide_a_dependency_is_an_error_that_names_the_cell(tmp_path, 
     (book,) = books(tmp_path, one=source)
     with pytest.raises(RunFailed, match='one, cell "work"') as refused:
         graph.names(book)
-    assert __import__("re").search(said, str(refused.value))
+    assert re.search(said, str(refused.value))
 
 
 def test_steps_come_after_what_they_read_or_find_whatever_their_names(tmp_path):
@@ -80,12 +82,12 @@ def test_two_makers_of_one_artefact_are_refused(tmp_path):
 
 
 def test_reading_what_nobody_writes_is_refused_with_the_nearest_name(tmp_path):
-    with pytest.raises(RunFailed, match='b reads "segmets", which no notebook writes. Did you mean "segments"'):
+    with pytest.raises(RunFailed, match=r'b reads "segmets", which no notebook writes\. Did you mean "segments"'):
         build(books(tmp_path, a='run.write("segments", 1)', b='run.read("segmets")'))
 
 
 def test_a_circle_is_refused_and_named(tmp_path):
-    with pytest.raises(RunFailed, match="wait for each other: (a -> b -> a|b -> a -> b)"):
+    with pytest.raises(RunFailed, match=r"wait for each other: (a -> b -> a|b -> a -> b)"):
         build(books(tmp_path, a='run.read("y")\nrun.write("x", 1)', b='run.read("x")\nrun.write("y", 1)'))
 
 

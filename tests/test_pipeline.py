@@ -32,72 +32,64 @@ def test_a_run_publishes_one_page_a_notebook_and_ends_with_the_sentence(project)
     assert all("never run for this week" in line for line in project.lines[1:])
 
 
-def test_a_second_run_does_nothing_and_imports_nothing_heavy(project):
-    project.report()
-    before = (project.reports / "2026-W10").resolve()
-    assert project.ran() == []
-    assert (project.reports / "2026-W10").resolve() == before
-    assert project.lines == ["tiny, 2026-W10 (2026-03-02 to 2026-03-08): nothing has changed, the report stands"]
+def test_a_second_run_does_nothing_and_imports_nothing_heavy(reported):
+    before = (reported.reports / "2026-W10").resolve()
+    assert reported.ran() == []
+    assert (reported.reports / "2026-W10").resolve() == before
+    assert reported.lines == ["tiny, 2026-W10 (2026-03-02 to 2026-03-08): nothing has changed, the report stands"]
     code = (
         "import sys; from pathlib import Path; from helpers.runs import pipeline, planning;"
-        f"pipeline.report(planning.Request(dataset={str(project.data)!r}, notebooks=Path({str(project.books)!r})));"
+        f"pipeline.report(planning.Request(dataset={str(reported.data)!r}, notebooks=Path({str(reported.books)!r})));"
         "print([name for name in ('pandas', 'ibis', 'duckdb', 'papermill', 'nbconvert', 'pyarrow') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=paths.PROJECT)
     assert said.stdout.strip() == "[]", said.stderr
 
 
-def test_a_step_whose_inputs_came_out_the_same_is_not_run(project):
-    project.report()
-    assert project.ran(given=("half_life_days=7",)) == ["02_second"]
-    assert any("half_life_days is 7, was 14" in line for line in project.lines)
+def test_a_step_whose_inputs_came_out_the_same_is_not_run(reported):
+    assert reported.ran(given=("half_life_days=7",)) == ["02_second"]
+    assert any("half_life_days is 7, was 14" in line for line in reported.lines)
 
 
-def test_touching_code_reruns_what_depends_on_it(project):
-    project.report()
-    project.change("02_second", "n=days.count()", "n=2 * days.count()")
-    assert project.ran() == ["02_second", "weekly"]
-    assert any(line.startswith("  02_second") and "its code changed" in line for line in project.lines)
-    assert any(line.startswith("  weekly") and "artefact sizes changed" in line for line in project.lines)
+def test_touching_code_reruns_what_depends_on_it(reported):
+    reported.change("02_second", "n=days.count()", "n=2 * days.count()")
+    assert reported.ran() == ["02_second", "weekly"]
+    assert any(line.startswith("  02_second") and "its code changed" in line for line in reported.lines)
+    assert any(line.startswith("  weekly") and "artefact sizes changed" in line for line in reported.lines)
 
 
-def test_touching_prose_changes_the_page_and_runs_nothing(project):
-    project.report()
-    before = pages(project)
-    project.change("03_third", "## About kinds", "## Of kinds")
-    assert project.ran() == []
-    changed = [name for name, html in pages(project).items() if html != before[name]]
+def test_touching_prose_changes_the_page_and_runs_nothing(reported):
+    before = pages(reported)
+    reported.change("03_third", "## About kinds", "## Of kinds")
+    assert reported.ran() == []
+    changed = [name for name, html in pages(reported).items() if html != before[name]]
     assert "03_third.html" in changed
-    assert b"Of kinds" in pages(project)["03_third.html"]
+    assert b"Of kinds" in pages(reported)["03_third.html"]
 
 
-def test_a_limit_in_rules_toml_reruns_only_what_names_its_section(project):
-    project.report()
-    (project.data / "rules.toml").write_text("[activity]\nhigh = 13\n", "utf-8")
-    assert project.ran() == ["02_second"]
-    assert any("rules.toml [activity] changed" in line for line in project.lines)
+def test_a_limit_in_rules_toml_reruns_only_what_names_its_section(reported):
+    (reported.data / "rules.toml").write_text("[activity]\nhigh = 13\n", "utf-8")
+    assert reported.ran() == ["02_second"]
+    assert any("rules.toml [activity] changed" in line for line in reported.lines)
 
 
-def test_a_new_source_file_reruns_what_reads_sources(project):
-    project.report()
-    with (project.data / "events.csv").open("a", encoding="utf-8") as stream:
+def test_a_new_source_file_reruns_what_reads_sources(reported):
+    with (reported.data / "events.csv").open("a", encoding="utf-8") as stream:
         stream.write("u1,2026-03-08 23:00:00,share\n")
-    assert project.ran() == ALL
-    assert any(line.startswith("  01_first") and "the source files changed" in line for line in project.lines)
+    assert reported.ran() == ALL
+    assert any(line.startswith("  01_first") and "the source files changed" in line for line in reported.lines)
 
 
-def test_an_artefact_changed_from_outside_is_made_again(project):
-    project.report()
-    shutil.copy(project.built / "headline.parquet", project.built / "sizes.parquet")
-    assert project.ran() == ["02_second"]
-    (project.built / "days.parquet").unlink()
-    assert project.ran() == ["01_first"]
+def test_an_artefact_changed_from_outside_is_made_again(reported):
+    shutil.copy(reported.built / "headline.parquet", reported.built / "sizes.parquet")
+    assert reported.ran() == ["02_second"]
+    (reported.built / "days.parquet").unlink()
+    assert reported.ran() == ["01_first"]
 
 
-def test_plan_says_what_a_run_would_do_and_does_nothing(project):
-    project.report()
-    project.change("02_second", "n=days.count()", "n=3 * days.count()")
-    made = planning.plan(planning.check(project.request()))
+def test_plan_says_what_a_run_would_do_and_does_nothing(reported):
+    reported.change("02_second", "n=days.count()", "n=3 * days.count()")
+    made = planning.plan(planning.check(reported.request()))
     assert {name: decision.action for name, decision in made.decisions.items()} == {
         "01_first": "reuse", "02_second": "run", "03_third": "reuse", "weekly": "wait",
     }  # fmt: skip
@@ -112,34 +104,30 @@ def test_only_runs_one_notebook_with_what_it_needs_and_publishes_nothing(project
     assert not project.reports.exists()
 
 
-def test_forced_and_same_gives_the_same_bytes(project):
-    project.report()
-    first = pages(project)
-    assert project.ran(force=True) == ALL
-    assert pages(project) == first
+def test_forced_and_same_gives_the_same_bytes(reported):
+    first = pages(reported)
+    assert reported.ran(force=True) == ALL
+    assert pages(reported) == first
 
 
-def test_artefacts_and_executed_notebooks_are_their_owners_alone(project):
-    project.report()
+def test_artefacts_and_executed_notebooks_are_their_owners_alone(reported):
     assert (paths.built("tiny").stat().st_mode & 0o777) == 0o700
-    assert {path.stat().st_mode & 0o777 for path in project.built.glob("*.parquet")} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in reported.built.glob("*.parquet")} == {0o600}
 
 
-def test_pages_name_no_place_of_this_machine(project):
-    project.report()
-    folder = project.reports / "2026-W10"
+def test_pages_name_no_place_of_this_machine(reported):
+    folder = reported.reports / "2026-W10"
     for path in folder.iterdir():
         assert str(Path.home()) not in path.read_text("utf-8")
-        assert str(project.data) not in path.read_text("utf-8")
+        assert str(reported.data) not in path.read_text("utf-8")
         assert str(paths.PROJECT) not in path.read_text("utf-8")
 
 
-def test_a_failing_cell_is_told_in_ten_lines_and_keeps_the_last_report(project):
-    project.report()
-    before = pages(project)
-    project.change("02_second", 'limits = run.rules["activity"]', 'limits = {}["high"]')
+def test_a_failing_cell_is_told_in_ten_lines_and_keeps_the_last_report(reported):
+    before = pages(reported)
+    reported.change("02_second", 'limits = run.rules["activity"]', 'limits = {}["high"]')
     with pytest.raises(RunFailed) as failed:
-        project.report()
+        reported.report()
     said = str(failed.value)
     assert len(said.splitlines()) <= 10
     assert '02_second failed in cell "sizes", under "About sizes".' in said
@@ -147,7 +135,7 @@ def test_a_failing_cell_is_told_in_ten_lines_and_keeps_the_last_report(project):
     assert "02_second.failed.ipynb" in said
     assert "Not built: weekly." in said
     assert "The last good report was kept: " in said
-    assert pages(project) == before
+    assert pages(reported) == before
     assert failed.value.exit_code == 1
 
 
@@ -181,6 +169,13 @@ def test_a_kernel_that_is_killed_is_told_as_a_fault_of_the_machine(project):
     with pytest.raises(EnvironmentFault, match="its kernel ended in the middle"):
         project.report()
     assert not (project.built / "steps" / "02_second.json").exists()
+
+
+def test_the_week_can_be_given_as_a_parameter_too(reported):
+    made = planning.plan(planning.check(reported.request(given=("week=2026-W10",))))
+    assert made.run.week == "2026-W10"
+    with pytest.raises(InputError, match="no data in that week"):
+        planning.plan(planning.check(reported.request(given=("week=2026-W12",))))
 
 
 @pytest.mark.parametrize(
@@ -250,16 +245,15 @@ def processes_of(marker: str) -> list[int]:
     return found
 
 
-def test_kill_9_leaves_the_last_report_and_no_kernel_and_the_next_run_finishes(project, built_root, tmp_path):
-    project.report()
-    before = pages(project)
+def test_kill_9_leaves_the_last_report_and_no_kernel_and_the_next_run_finishes(reported, built_root, tmp_path):
+    before = pages(reported)
     flag = tmp_path / "running"
     rules = 'limits = run.rules["activity"]'
     slow = f"import time, pathlib\npathlib.Path({str(flag)!r}).touch()\ntime.sleep(60)"
-    project.change("02_second", rules, f"{rules}\n{slow}")
+    reported.change("02_second", rules, f"{rules}\n{slow}")
     code = (
         "from pathlib import Path; from helpers.runs import pipeline, planning\n"
-        f"pipeline.report(planning.Request(dataset={str(project.data)!r}, notebooks=Path({str(project.books)!r})))"
+        f"pipeline.report(planning.Request(dataset={str(reported.data)!r}, notebooks=Path({str(reported.books)!r})))"
     )
     marker = f"GROWTH_RINGS_TEST={tmp_path}"
     env = {**os.environ, "GROWTH_RINGS_TEST": str(tmp_path)}
@@ -275,9 +269,9 @@ def test_kill_9_leaves_the_last_report_and_no_kernel_and_the_next_run_finishes(p
     while processes_of(marker) and time.monotonic() < end:
         time.sleep(0.1)
     assert processes_of(marker) == []
-    assert pages(project) == before
-    project.change("02_second", "time.sleep(60)", "time.sleep(0)")
-    assert "02_second" in project.ran()
+    assert pages(reported) == before
+    reported.change("02_second", "time.sleep(60)", "time.sleep(0)")
+    assert "02_second" in reported.ran()
 
 
 UNITS = """
@@ -331,9 +325,8 @@ def test_the_commands_exit_codes(project, tmp_path):
         assert name in helped.stdout
 
 
-def test_run_json_is_written_last_and_says_what_was_done(project):
-    project.report()
-    record = json.loads((project.reports / "2026-W10" / "run.json").read_text("utf-8"))
+def test_run_json_is_written_last_and_says_what_was_done(reported):
+    record = json.loads((reported.reports / "2026-W10" / "run.json").read_text("utf-8"))
     assert record["steps"]["02_second"]["action"] == "run"
     assert record["parameters"]["02_second"] == {"half_life_days": 14}
     assert record["headline"] == "2 kinds of events."

@@ -123,8 +123,9 @@ def test_printed_text_is_escaped_and_warnings_stay_in_the_log():
 def test_markdown_has_no_live_markup_no_pictures_and_no_addresses():
     html = rendered(
         new_markdown_cell(
-            f"# Title\n\n## Which channels?\n\n{EVIL} **bold** `x < 1` [away](https://example.org) [near](#rate) "
-            "[page](04_retention.html) ![alt](https://example.org/x.png) <img src=x onerror=y>\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+            f"# Title\n\n## Which channels?\n\n{EVIL}\n\n**bold** `x < 1` [away](https://example.org) [near](#rate) "
+            "[page](04_retention.html) ![alt](https://example.org/x.png) <img src=x onerror=y>\n\n"
+            "| a | b |\n|---|---|\n| 1 | 2 |",
             id="text",
         )
     )
@@ -171,9 +172,10 @@ def test_six_pages_take_little_time():
 
 
 def test_the_history_is_newest_first_and_links_each_week():
+    row = {"headline": "Old", "quality": "good", "built_at": "2026-03-02 06:00", "seconds": 8.25}
     rows = [
-        {"week": "2026-W09", "headline": "Old", "quality": "good", "built_at": "2026-03-02 06:00", "seconds": 8.25, "href": "2026-W09/"},
-        {"week": "2026-W10", "headline": EVIL, "quality": "warn", "built_at": "2026-03-09 06:00", "seconds": None, "href": "2026-W10/"},
+        {**row, "week": "2026-W09", "href": "2026-W09/"},
+        {**row, "week": "2026-W10", "href": "2026-W10/", "headline": EVIL, "seconds": None},
     ]
     html = page.history("sample", rows, title="Circle")
     assert html.index("2026-W10") < html.index("2026-W09") and '<a href="2026-W10/">' in html

@@ -24,7 +24,8 @@ pseudonymise = false
 
 SETUP = """import helpers
 from helpers import contracts
-for name, small, needs in [("days", False, "events"), ("sizes", True, ""), ("published", True, ""), ("headline", True, "")]:
+for name, small, needs in [("days", False, "events"), ("sizes", True, ""), ("published", True, ""),
+                           ("headline", True, "")]:
     columns = {
         "days": {"user_id": ("string", "", ""), "event": ("string", "", "")},
         "sizes": {"event": ("string", "", ""), "n": ("int64", "people", "")},
@@ -50,7 +51,8 @@ NOTEBOOKS = {
     "01_first": [
         ("parameters", PARAMETERS),
         ("setup", SETUP),
-        ("days", 'events = run.source("events")\ndays = run.write("days", events.select("user_id", "event"))\ndays.count().to_pandas()'),
+        ("days", 'events = run.source("events")\n'
+         'days = run.write("days", events.select("user_id", "event"))\ndays.count().to_pandas()'),
     ],
     "02_second": [
         ("parameters", PARAMETERS + "\nhalf_life_days: int = 14  # days after which an interest weighs half"),

@@ -111,8 +111,7 @@ def to_arrow(contract: Contract, frame: pd.DataFrame) -> pa.Table:
     keys = len(frame[list(contract.key)].drop_duplicates()) if contract.key else len(frame)
     _raise(contract, _row_faults(contract, found, keys))
     extra = [name for name in frame.columns if name not in contract.columns]
-    table = pa.table({name: arrays[name] for name in [*contract.columns, *extra]})
-    return table
+    return pa.table({name: arrays[name] for name in [*contract.columns, *extra]})
 
 
 def _array(series: pd.Series, declared: str | None) -> pa.Array:
@@ -120,6 +119,8 @@ def _array(series: pd.Series, declared: str | None) -> pa.Array:
 
     if declared == "timestamp" and getattr(series.dtype, "tz", None) is None and series.notna().any():
         raise TypeError(ZONELESS)
+    if declared == "date" and series.dtype.kind == "M" and (series.dropna() != series.dropna().dt.normalize()).any():
+        raise ValueError("some hold a time of day")
     if declared == "string" and series.dtype == "category":
         series = series.astype("str")
     kinds = {

@@ -11,8 +11,9 @@ from helpers.errors import RunFailed
 from helpers.runs import keys, parameters, publish
 from helpers.runs.graph import Step
 from helpers.runs.notebooks import FRONT
+from helpers.runs.opening import configure_gate
 from helpers.runs.planning import Plan
-from helpers.runs.store import Run, command, configure_gate
+from helpers.runs.store import Run, command
 
 TOO_MANY = 5
 MARKS = {"amber": "warn", "red": "alarm"}
@@ -130,7 +131,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     """A small artefact's rows, without the import of pandas; none where it does not exist."""
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(path).to_pylist() if path.exists() else []
+    return pyarrow.parquet.ParquetFile(path).read().to_pylist() if path.exists() else []
 
 
 def _plain(value: Any) -> Any:

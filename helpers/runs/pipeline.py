@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from helpers import paths
 from helpers.errors import InputError
-from helpers.runs import failures, graph, keys, locking, planning, publish, store
+from helpers.runs import failures, graph, keys, locking, opening, planning, publish, store
 from helpers.runs.planning import Checked, Plan, Request
 
 AT_ONCE = 2
@@ -76,12 +77,14 @@ class Kernels:
 
 
 def _import_ahead() -> None:
-    from helpers.runs import kernels
+    """What goes wrong here goes wrong again, and is said, where it is needed."""
+    with suppress(Exception):
+        from helpers.runs import kernels
 
-    kernels.load_driver()
-    from helpers.show import page
+        kernels.load_driver()
+        from helpers.show import page
 
-    page.history("", [])  # the exporter's own import and templates
+        page.history("", [])  # the exporter's own import and templates
 
 
 @contextmanager
@@ -106,8 +109,11 @@ def _carry_out(checked: Checked, kernels: Kernels, say: Say) -> Outcome:
         return Outcome(shown.front, shown.record["headline"], plan.decisions, {}, shown)
     say(plan.title())
     store.make_private(plan.folder)
-    store.remember_root(plan.run.dataset)
-    decisions, records = _run_steps(plan, kernels, say, _kept(shown))
+    opening.remember_root(plan.run.dataset)
+    try:
+        decisions, records = _run_steps(plan, kernels, say, _kept(shown))
+    finally:
+        _sweep(paths.built(name) / "spill")
     if plan.request.only:
         return _preview(plan, decisions, records)
     from helpers.runs import pages
@@ -116,6 +122,15 @@ def _carry_out(checked: Checked, kernels: Kernels, say: Say) -> Outcome:
     record = _record(plan, decisions, records, time.monotonic() - began)
     published = publish.publish(name, plan.run.dataset.title, made, record, pages.numbers(plan.run))
     return Outcome(published.front, record["headline"], decisions, records, published)
+
+
+def _sweep(spill: Path) -> None:
+    """Kernels are ended without ceremony, so what their engine had put on disk is removed here."""
+    for folder in spill.glob("[0-9]*"):
+        try:
+            os.kill(int(folder.name), 0)
+        except (OSError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run_steps(plan: Plan, kernels: Kernels, say: Say, kept: str) -> tuple[dict[str, keys.Decision], Records]:

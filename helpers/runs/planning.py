@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import paths
-from helpers.runs import graph, keys, notebooks, parameters, store, weeks
+from helpers.runs import graph, keys, notebooks, opening, parameters, store, weeks
 from helpers.runs.notebooks import Notebook
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def check(request: Request) -> Checked:
     """
     books = notebooks.read_all(request.notebooks)
     values = parameters.parse(list(request.given), parameters.collect(books))
+    request = replace(request, **{name: values.pop(name) for name in parameters.RESERVED if name in values})
     if request.week != weeks.LATEST:
         weeks.parse(request.week)
     from helpers.sources import dataset as datasets
@@ -99,9 +100,9 @@ def plan(checked: Checked) -> Plan:
     from helpers.sources import profile
 
     request, dataset = checked.request, checked.dataset
-    store.prepare(dataset)
+    opening.prepare(dataset)
     held = profile.profile(dataset)
-    run = store.make_run(dataset, weeks.resolve(request.week, held.first_day, held.data_until), held.data_until)
+    run = opening.make_run(dataset, weeks.resolve(request.week, held.first_day, held.data_until), held.data_until)
     steps = graph.build(
         checked.notebooks,
         given=checked.values,

@@ -74,7 +74,7 @@ def publish(dataset: str, title: str, pages: dict[str, str], record: dict[str, A
         raise RunFailed(f"No notebook is called {FRONT}, so the report has no front page.")
     runs = paths.reports(dataset) / RUNS
     runs.mkdir(parents=True, exist_ok=True)
-    name = _free_name(runs, f"{record['week']}-{record['key'][:8]}")
+    name = _free_name(runs, record)
     aside = runs / f".{name}.part"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
@@ -89,8 +89,10 @@ def publish(dataset: str, title: str, pages: dict[str, str], record: dict[str, A
     return made
 
 
-def _free_name(runs: Path, wanted: str) -> str:
-    """A run is never changed: the same key run again (--force) gets a name of its own."""
+def _free_name(runs: Path, record: dict[str, Any]) -> str:
+    """Week, time and key: a name that no run has had, since a run is never changed and published.csv cites it."""
+    stamp = "".join(character for character in str(record["built_at"])[:19] if character.isdigit())
+    wanted = f"{record['week']}-{stamp}-{record['key'][:8]}"
     name, count = wanted, 1
     while (runs / name).exists():
         count += 1
@@ -127,7 +129,7 @@ def link(path: Path, target: str) -> None:
 
 def append(path: Path, record: dict[str, Any]) -> None:
     """Add a run's numbers to published.csv, once; what stands there is never touched."""
-    before = path.read_text(encoding="utf-8") if path.exists() else ",".join(COLUMNS) + "\n"
+    before = _text(path) or ",".join(COLUMNS) + "\n"
     if not record["numbers"] or f",{record['run']}\n" in before:
         return
     buffer = io.StringIO()
@@ -173,11 +175,15 @@ def _write_history(dataset: str, title: str, top: Path) -> None:
         rows.append({**told, "href": f"{week}/index.html"})
     mark = f"<!-- {digest([title, rows])} -->"
     path = top / "index.html"
-    if path.exists() and path.read_text(encoding="utf-8").rstrip().endswith(mark):
+    if _text(path).rstrip().endswith(mark):
         return
     from helpers.show import page
 
     _write_whole(path, page.history(dataset, rows, title=title) + mark + "\n")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _write(path: Path, text: str) -> None:

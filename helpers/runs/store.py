@@ -60,7 +60,7 @@ class Run:
 
         built = paths.built(self.dataset.name)
         make_private(self.folder)
-        return engine.connect([built, self.dataset.root], spill=built / "spill")
+        return engine.connect([built, self.dataset.root], spill=built / "spill" / str(os.getpid()))
 
     def read(self, name: str) -> ibis.Table | pd.DataFrame:
         """An artefact: an ibis table, or a pandas frame where its contract says small.
@@ -170,61 +170,6 @@ class Run:
         )
 
 
-def open_run(dataset: str = "sample", week: str = weeks.LATEST, *, root: str | Path | None = None) -> Run:
-    """Open a dataset as of the end of a week; the setup cell of every notebook.
-
-    Args:
-        dataset: A name under data/, or the path of a folder that holds a dataset.toml.
-        week: An ISO week such as "2026-W10", or "latest": the last week that the data complete.
-        root: Where the source files lie; by default where the last report found them.
-
-    Raises:
-        InputError: Something in dataset.toml, its files or the week is wrong; nothing has been written.
-    """
-    from helpers.sources import dataset as datasets
-    from helpers.sources import profile
-
-    if root is None and not os.environ.get(SOURCES_VARIABLE):
-        root = _remembered_root(Path(dataset).name)
-    loaded = datasets.load(dataset, root)
-    prepare(loaded)
-    held = profile.profile(loaded)
-    configure_gate(loaded)
-    return make_run(loaded, weeks.resolve(week, held.first_day, held.data_until), held.data_until)
-
-
-def make_run(dataset: Dataset, week: weeks.Week, data_until: date | None) -> Run:
-    """The run of a resolved week."""
-    from helpers.sources import dataset as datasets
-
-    return Run(
-        dataset=dataset,
-        week=week.label,
-        as_of=week.as_of(dataset.zone),
-        first_day=week.monday,
-        last_day=week.sunday,
-        data_until=data_until,
-        complete=week.is_complete(data_until),
-        rules=datasets.rules(dataset),
-        experiments=datasets.experiments(dataset),
-    )
-
-
-def configure_gate(dataset: Dataset) -> None:
-    """Tell the gate of `show` what this dataset allows to be seen."""
-    from helpers.show import gate
-
-    gate.configure(min_group=dataset.privacy.min_group, language=dataset.language, currency=dataset.currency)
-
-
-def prepare(dataset: Dataset) -> None:
-    """Make the files of the built-in community when they are not there yet."""
-    if dataset.simulate is not None:
-        from helpers.sources import sample
-
-        sample.ensure(dataset.root, seed=dataset.simulate.seed, null=dataset.simulate.null)
-
-
 def lacking(dataset: Dataset, needs: str) -> bool:
     return bool(needs) and not dataset.has(needs)
 
@@ -262,22 +207,6 @@ def make_private(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as fault:
         raise EnvironmentFault(f"{folder}: cannot be made ({fault.strerror}). Make the place writable.") from None
-
-
-def remember_root(dataset: Dataset) -> None:
-    """Keep where the sources were found, so that JupyterLab finds them again."""
-    path = paths.built(dataset.name) / "root.json"
-    text = json.dumps({"root": str(dataset.root)}) + "\n"
-    if dataset.simulate is None and (not path.exists() or path.read_text(encoding="utf-8") != text):
-        path.write_text(text, encoding="utf-8")
-
-
-def _remembered_root(name: str) -> str | None:
-    try:
-        root = json.loads((paths.built(name) / "root.json").read_text(encoding="utf-8"))["root"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return root if Path(root).is_dir() else None
 
 
 def _stamps(name: str) -> dict[str, list] | None:

@@ -30,7 +30,7 @@ LIBRARIES = (
     "ibis",
     "ibis.backends.duckdb",
     "helpers.sources.reading",
-    "helpers.runs.store",
+    "helpers.runs.opening",
     "helpers.show.charts",
     "helpers.show.tables",
     "helpers.show.sentences",

@@ -186,9 +186,9 @@ def parts(split: pd.DataFrame, name: str) -> str:
     return word(
         "finding.parts",
         metric=metric(name).label,
-        total=format.value(rate + mix, "points"),
-        rate=format.value(rate, "points"),
-        mix=format.value(mix, "points"),
+        total=format.value(rate + mix, "points", digits=1),
+        rate=format.value(rate, "points", digits=1),
+        mix=format.value(mix, "points", digits=1),
     )
 
 

@@ -82,6 +82,18 @@ def day(x: object, *, year: bool = True) -> str:
     return word("format.day_year" if year else "format.day", day=date.day, month=month, year=date.year)
 
 
+def moment(x: object) -> str:
+    """`8 Mar 2026 06:05 UTC` of a time with its offset, given as such or as ISO text; other text stays as it is."""
+    if _missing(x):
+        return UNDEFINED
+    try:
+        time = x if isinstance(x, dt.datetime) else dt.datetime.fromisoformat(str(x))
+    except ValueError:
+        return gate.plain(x)
+    zone = "" if time.tzinfo is None else " UTC" if not time.utcoffset() else f" {time:%z}"
+    return f"{day(time)} {time:%H:%M}{zone}"
+
+
 def week_start(label: object) -> dt.date | None:
     """The Monday of `2026-W10`, or None if the text is not an ISO week."""
     found = _WEEK.match(str(label))

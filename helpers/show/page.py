@@ -85,8 +85,14 @@ def history(name: str, rows: list[dict[str, Any]], *, title: str | None = None, 
     ]
     for row in made:
         row["seconds"] = format.value(row["seconds"], "number", digits=1)
+        row["built_at"] = format.moment(row["built_at"])
+        row["quality"] = _quality(row["quality"])
     template = _exporter().environment.get_template("history.html.j2")
     return _tidy(template.render(resources={"page": page, "css": stylesheet(), "rows": made}))
+
+
+def _quality(mark: str) -> str:
+    return words.word(f"quality.{mark}") if mark in QUALITIES[1:] else gate.plain(mark)
 
 
 @lru_cache(maxsize=1)
@@ -116,7 +122,6 @@ def _exporter() -> Any:
         template_file="index.html.j2",
         extra_template_basedirs=[str(gate.TEMPLATE)],
         template_paths=[str(gate.TEMPLATE), str(installed)],
-        display_data_priority=["text/html", "text/plain"],
         filters={
             "escape": gate.escape, "word": words.word, "shown": _shown, "is_shown": _is_shown, "summary": _summary,
             "is_folded": lambda cell: bool(FOLDED & _tags(cell)), "prose": _prose, "when": _when, "heading": _heading,
@@ -130,7 +135,8 @@ def _shown(output: Any) -> str:
     """Markup that the gate made, as it is; of anything else its plain text."""
     if output.get("metadata", {}).get("text/html", {}).get(gate.MARK):
         return gate.bare(_joined(output["data"]["text/html"]))
-    return f"<pre>{gate.escape(_joined(output['data'].get('text/plain', '')))}</pre>"
+    text = _joined(output["data"].get("text/plain", ""))
+    return f"<pre>{gate.escape(text)}</pre>" if text else ""
 
 
 def _joined(text: str | list[str]) -> str:

@@ -55,8 +55,14 @@ def two_way(counts: np.ndarray, least: int) -> np.ndarray:
     table = with_margins(np.asarray(counts, dtype=float))
     small = (table > 0) & (table < least)
     hidden = np.ones_like(small) if small[-1, -1] else small.copy()
+    # Hiding more only widens what an entry could be, so one that is safe stays safe.
+    waiting = [(int(i), int(j)) for i, j in zip(*np.nonzero(small), strict=True)]
     while True:
-        entry = _lonely(table, hidden) or _narrow(table, small, hidden, least)
+        entry = _lonely(table, hidden)
+        if entry is None and hidden.sum() <= LARGEST_SOLVED:
+            while waiting and _is_wide(table, hidden, waiting[-1], least):
+                waiting.pop()
+            entry = _beside(table, hidden, waiting[-1]) if waiting else None
         if entry is None:
             return np.where(small, 1, np.where(hidden, 2, 0))
         hidden[entry] = True
@@ -87,20 +93,16 @@ def _lonely(table: np.ndarray, hidden: np.ndarray) -> tuple[int, int] | None:
     return None
 
 
-def _narrow(table: np.ndarray, small: np.ndarray, hidden: np.ndarray, least: int) -> tuple[int, int] | None:
-    """The next entry to hide beside a small one that the others confine to a range narrower than `least`."""
-    if hidden.sum() > LARGEST_SOLVED:
-        return None
-    everything = [entry for line in _lines(table) for entry in line]
-    for i, j in zip(*np.nonzero(small), strict=True):
-        low, high = bounds(table, hidden, (int(i), int(j)))
-        if high - low >= least:
-            continue
-        beside = [entry for entry in everything if entry[0] == i or entry[1] == j]
-        found = _cheapest(table, hidden, beside) or _cheapest(table, hidden, everything)
-        if found:
-            return found
-    return None
+def _is_wide(table: np.ndarray, hidden: np.ndarray, entry: tuple[int, int], least: int) -> bool:
+    low, high = bounds(table, hidden, entry)
+    return high - low >= least
+
+
+def _beside(table: np.ndarray, hidden: np.ndarray, entry: tuple[int, int]) -> tuple[int, int] | None:
+    """The next entry to hide for the sake of one that the others confine: in its row or column, else anywhere."""
+    everything = [other for line in _lines(table) for other in line]
+    near = [other for other in everything if other[0] == entry[0] or other[1] == entry[1]]
+    return _cheapest(table, hidden, near) or _cheapest(table, hidden, everything)
 
 
 def bounds(table: np.ndarray, hidden: np.ndarray, entry: tuple[int, int]) -> tuple[float, float]:

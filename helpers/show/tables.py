@@ -11,6 +11,8 @@ from helpers.show.gate import Shown, escape
 if TYPE_CHECKING:
     import pandas as pd
 
+ONE_LINE = 20
+
 Column = str | tuple[str, str] | tuple[str, str, int]
 
 
@@ -47,20 +49,29 @@ def table(
     if missing:
         raise KeyError(f"table: the frame has no column {missing}; it has {list(frame.columns)}.")
     rows, withheld = _cells(frame, specs, n, needed, parts)
-    cut = len(rows) - fold if len(rows) > fold + 3 else 0
-    shown, folded = (rows[cut:], rows[:cut]) if keep == "last" else (rows[: len(rows) - cut], rows[len(rows) - cut :])
     head = [(label, unit in format.NUMERIC) for label, unit, _ in specs.values()]
     under = [*([note] if note else []), *([words.word("gate.note", k=gate.settings().min_group)] if withheld else [])]
+    under += [words.word("chart.few", k=gate.FEW)] if any("few" in kind for row in rows for _, kind in row) else []
     under += [words.word("tables.empty")] if not rows else []
-    caption = f"<strong>{escape(title)}</strong>" + (f"<span>{sentences.unbroken(subtitle)}</span>" if subtitle else "")
+    body = _folded(head, rows, (title, subtitle), fold, keep)
+    body += f'<p class="note">{escape(" ".join(under))}</p>' if under else ""
+    text = "\n".join(filter(None, [title, subtitle, plain_grid([label for label, _ in head], rows), *under]))
+    return Shown(f'<div class="gr gr-table">{body}</div>', text)
+
+
+def _folded(head, rows, titles: tuple[str, str | None], fold: int, keep: str) -> str:
+    """The table with its caption, and the rows beyond the fold under it; a few rows too many are not worth a fold."""
+    cut = len(rows) - fold if len(rows) > fold + 3 else 0
+    shown, folded = (rows[cut:], rows[:cut]) if keep == "last" else (rows[: len(rows) - cut], rows[len(rows) - cut :])
+    title, subtitle = titles
+    caption = f"<strong>{sentences.unbroken(title)}</strong>"
+    caption += f"<span>{sentences.unbroken(subtitle)}</span>" if subtitle else ""
     body = scrolled(grid(head, shown, caption), title)
     if folded:
         summary = words.word("tables.earlier" if keep == "last" else "tables.further", n=len(folded))
         rest = scrolled(grid(head, folded, escape(summary), quiet=True), summary)
         body += f"<details><summary>{escape(summary)}</summary>{rest}</details>"
-    body += "".join(f'<p class="note">{escape(line)}</p>' for line in under)
-    text = "\n".join(filter(None, [title, subtitle, plain_grid([label for label, *_ in specs.values()], rows), *under]))
-    return Shown(f'<div class="gr gr-table">{body}</div>', text)
+    return body
 
 
 def _column(name: str, spec: Column) -> tuple[str, str, int | None]:
@@ -109,12 +120,13 @@ def grid(
 
     In a `dense` one numbers are what cells hold unless their class says `key`, which saves a third of its bytes.
     """
+    rows = [[(text, _long(text, kind)) for text, kind in row] for row in rows]
     if dense:
-        rows = [[(text, _dense(kind)) for text, kind in row] for row in rows]
+        rows = [[row[0], *((text, _dense(kind)) for text, kind in row[1:])] for row in rows]
     top = "".join(f'<th scope="col"{" class=num" if number else ""}>{escape(label)}</th>' for label, number in head)
     lines = []
     for row in rows:
-        first = f'<th scope="row">{escape(row[0][0])}</th>' if row else ""
+        first = f'<th scope="row"{_kind(row[0][1])}>{escape(row[0][0])}</th>' if row else ""
         cells = "".join(f"<td{_kind(kind)}>{escape(text)}</td>" for text, kind in row[1:])
         lines.append(f"<tr>{first}{cells}</tr>")
     hidden = " class=quiet" if quiet else ""
@@ -123,9 +135,17 @@ def grid(
     return f"{opened}{title}<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
+def _long(text: str, kind: str) -> str:
+    """Short keys and dates stay on one line; what is longer may wrap. Numbers never do."""
+    numbers = {"num", "open"} & set(kind.split())
+    return kind if numbers or len(text) <= ONE_LINE else f"{kind} long".strip()
+
+
 def _dense(kind: str) -> str:
     kinds = kind.split()
-    return " ".join(k for k in kinds if k != "num") if "num" in kinds or "open" in kinds else "key"
+    if "num" in kinds or "open" in kinds:
+        return " ".join(k for k in kinds if k != "num")
+    return f"key {kind}".strip()
 
 
 def _kind(kind: str) -> str:

@@ -40,7 +40,7 @@ KINDS = {
 }  # fmt: skip
 READING = ("file", "table", "where", "delimiter", "encoding", "ts_format", "drop_exact_duplicates")
 TOP = (
-    "timezone", "currency", "title", "language", "engine", "data_until", "simulate", *KINDS, "roles", "privacy",
+    "timezone", "currency", "title", "people", "language", "engine", "data_until", "simulate", *KINDS, "roles", "privacy",
     "cleaning",
 )  # fmt: skip
 KEY = re.compile(r"[^\W\d_]\w{0,63}")

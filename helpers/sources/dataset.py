@@ -98,6 +98,7 @@ class Dataset(_Part):
     timezone: Text
     title: Text
     currency: str | None = None
+    people: Text | None = None
     language: Literal["en"] = "en"
     engine: Literal["duckdb"] | Spark = "duckdb"
     data_until: date | None = None

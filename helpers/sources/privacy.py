@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from helpers import paths
 from helpers.errors import EnvironmentFault, InputError
+from helpers.sources import blocks
+
+if TYPE_CHECKING:
+    from helpers.sources.dataset import Dataset
+    from helpers.sources.expressions import Expression
 
 KEY_VARIABLE = "GROWTH_RINGS_KEY"
 SAMPLE_KEY = hashlib.sha256(b"growth-rings: the built-in community is nobody's secret").digest()
 PSEUDONYM_LENGTH = 24
 BLOCK = 64
+STANDARD = {column for kind in blocks.KINDS.values() for column in (*kind.required, *kind.optional)}
+CONTACT = {
+    "email", "mail", "phone", "telephone", "tel", "mobile", "cellphone", "fax", "address", "street", "wechat", "weixin", "qq",
+    "whatsapp", "telegram", "skype", "ip", "passport", "ssn", "surname", "firstname", "lastname", "fullname", "realname",
+    "nickname", "displayname", "username",
+}  # fmt: skip
+CONTACT_TEXT = ("邮箱", "邮件", "电话", "手机", "地址", "微信", "身份证", "姓名", "昵称")
 
 
-def key(dataset) -> bytes:
+def key(dataset: Dataset) -> bytes:
     """The dataset's pseudonym key: 32 bytes from the environment or its file, made on first use.
 
     Raises:
-        InputError: The key is shorter than 16 bytes.
+        InputError: The key is shorter than 16 bytes, or its file lies inside the project.
         EnvironmentFault: The key's file can be neither read nor made.
     """
     if dataset.simulate is not None:
@@ -27,16 +43,44 @@ def key(dataset) -> bytes:
     if given := os.environ.get(KEY_VARIABLE):
         return _checked(hashlib.sha256(given.encode()).digest() if len(given) >= 16 else given.encode(), KEY_VARIABLE)
     path = Path(dataset.privacy.key).expanduser() if dataset.privacy.key else _default_path()
+    if path.resolve().is_relative_to(paths.PROJECT):
+        raise InputError(f"[privacy] key: {path} lies inside the project. Name a file outside it, such as ~/.config/shop.key.")
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as stream:
-                stream.write(secrets.token_hex(32) + "\n")
-        return _checked(
-            hashlib.sha256(path.read_bytes().strip()).digest() if path.stat().st_size >= 16 else b"", str(path)
-        )
+            _make(path)
+        text = path.read_bytes().strip()
+        return _checked(hashlib.sha256(text).digest() if len(text) >= 16 else text, str(path))
     except OSError as fault:
         raise EnvironmentFault(f"{path}: the pseudonym key cannot be read or made ({fault}).") from None
+
+
+def _make(path: Path) -> None:
+    """Write a new key, whole at once; when another process was first, its key stands."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as stream:
+            stream.write(secrets.token_hex(32) + "\n")
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_contact(column: str, expression: Expression, dataset: Dataset) -> bool:
+    """Whether a mapped column is an attribute that looks, by its own or its source's name, like contact data.
+
+    Such columns go no further than the door, unless [privacy] allow_columns names them.
+    """
+    if column in STANDARD or {column, *expression.columns} & set(dataset.privacy.allow_columns):
+        return False
+    return any(_looks_like_contact(name) for name in (column, *expression.columns))
+
+
+def _looks_like_contact(name: str) -> bool:
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    pairs = {first + second for first, second in zip(words, words[1:], strict=False)}
+    return bool(({*words} | pairs) & CONTACT) or any(text in name for text in CONTACT_TEXT)
 
 
 def key_id(key: bytes) -> str:

@@ -31,6 +31,10 @@ class Part:
     label: str
     sha256: str
 
+    @property
+    def is_parquet(self) -> bool:
+        return self.path.suffix.lower() == ".parquet"
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -129,8 +133,8 @@ def _compute(dataset: Dataset, found: list[Part]) -> dict:
     backend = engine.connect([dataset.root, built], spill=built / "spill")
     for kind in sorted({part.source.kind for part in found} - {"events"}):
         reading.rows(backend, dataset, found, kind, built)
-    events = reading.rows(backend, dataset, found, "events", built)
-    usable = events.filter(events.selected & events.fault.isnull())
+    events = reading.rows(backend, dataset, found, "events", built, whole=False)
+    usable = events.filter(events._selected & events._fault.isnull())
     counted = usable.group_by(["event", "day"]).agg(rows=ibis._.count()).to_pandas()
     named = counted.dropna(subset="event").groupby("event")["rows"].sum()
     named = named.sort_index(kind="stable").sort_values(ascending=False, kind="stable")

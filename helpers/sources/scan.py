@@ -6,9 +6,10 @@ the file's size, and gives every later complaint its line and byte.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from helpers.errors import InputError
 BLOCK = 8 * 2**20
 LONGEST_RECORD = 64 * 2**20
 NEWLINE, RETURN, QUOTE, NUL = b'\n\r"\0'
+LONGEST_HEADER = 256 * 1024
 BOM = b"\xef\xbb\xbf"
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 DELIMITERS = ",;\t|"
+OURS = ("_line", "_byte", "_fault", "_file", "_part", "file_row_number")
 
 
 @dataclass(frozen=True)
@@ -52,61 +55,89 @@ class Shape:
     """What was found out about a file before reading it."""
 
     path: Path
+    encoding: str | None
     delimiter: str
     columns: tuple[str, ...]
     header_bytes: int
     header_lines: int
 
 
-def unpacked(path: Path) -> pa.NativeFile:
-    """The file's bytes, unpacked when its name ends in .gz or .zst."""
-    raw = pa.OSFile(str(path), "rb")
-    compression = COMPRESSIONS.get(path.suffix.lower())
-    return pa.CompressedInputStream(raw, compression) if compression else raw
+def unpacked(path: Path, encoding: str | None = None) -> pa.NativeFile:
+    """The file's bytes, unpacked when its name ends in .gz or .zst, and as UTF-8 when they are in another encoding."""
+    stream: pa.NativeFile = pa.OSFile(str(path), "rb")
+    if compression := COMPRESSIONS.get(path.suffix.lower()):
+        stream = pa.CompressedInputStream(stream, compression)
+    return pa.transcoding_input_stream(stream, encoding, "utf-8") if encoding else stream
 
 
-def shape(path: Path, label: str, delimiter: str | None = None) -> Shape:
+def shape(path: Path, label: str, delimiter: str | None = None, encoding: str | None = None) -> Shape:
     """Read the header: separator and column names.
 
     Raises:
-        InputError: The file is empty, is not UTF-8 text, or its header repeats or leaves out a name.
+        InputError: The file is empty, is not UTF-8 text, or its header cannot be read, or repeats or leaves out a name.
     """
-    with unpacked(path) as stream:
-        head = _read(stream, 256 * 1024, label)
-    marked = len(BOM) if head.startswith(BOM) else 0
-    if not head[marked:].strip():
+    _check_encoding(encoding, label)
+    with unpacked(path, encoding) as stream:
+        head = _read(stream, LONGEST_HEADER, label)
+    text = head.removeprefix(BOM).lstrip(b"\r\n")
+    if not text.strip():
         raise InputError(f"{label}: the file is empty. Export it again, or take it out of dataset.toml.")
-    end = _first_record_end(head, marked)
+    first = len(head) - len(text)
+    number = 1 + head[:first].count(b"\n")
+    end = first + _first_end(text, ord(delimiter or DELIMITERS[0]), f"{label} line {number}")
     try:
-        line = head[marked:end].rstrip(b"\r").decode("utf-8")
+        line = head[first:end].rstrip(b"\r").decode("utf-8")
     except UnicodeDecodeError as fault:
         raise InputError(
-            f"{label} line 1, byte {marked + fault.start}: not UTF-8 text. Save the file as UTF-8 and run again."
+            f"{label} line {number}, byte {first + fault.start}: not UTF-8 text. Save the file as UTF-8, or name its "
+            "encoding in dataset.toml."
         ) from None
     found = delimiter or max(DELIMITERS, key=line.count)
-    columns = next(csv.reader(io.StringIO(line), delimiter=found))
-    _check_header(columns, label)
-    return Shape(path, found, tuple(columns), min(end + 1, len(head)), 1 + head[marked:end].count(b"\n"))
+    columns = _names(line, found, f"{label} line {number}")
+    return Shape(path, encoding, found, columns, min(end + 1, len(head)), number + head[first:end].count(b"\n"))
 
 
-def _first_record_end(head: bytes, start: int) -> int:
-    position, quoted = start, False
-    while position < len(head):
-        if head[position] == QUOTE:
-            quoted = not quoted
-        elif head[position] == NEWLINE and not quoted:
-            return position
-        position += 1
-    return len(head)
+def _check_encoding(encoding: str | None, label: str) -> None:
+    try:
+        codecs.lookup(encoding or "utf-8")
+    except LookupError:
+        raise InputError(f'{label}: no encoding is called "{encoding}". Allowed are names such as gb18030.') from None
 
 
-def _check_header(columns: list[str], label: str) -> None:
+def _first_end(text: bytes, delimiter: int, place: str) -> int:
+    array = np.frombuffer(text, dtype=np.uint8)
+    ends = _outside(np.flatnonzero(array == NEWLINE), _fences(array, delimiter, lambda at: place))
+    if not len(ends) and len(text) >= LONGEST_HEADER // 2:
+        raise InputError(f"{place}: no end of the header in sight. Is a quote opened and never closed?")
+    return int(ends[0]) if len(ends) else len(text)
+
+
+def _names(line: str, delimiter: str, place: str) -> tuple[str, ...]:
+    try:
+        columns = next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter))
+    except csv.Error as fault:
+        raise InputError(f"{place}: the header cannot be read ({fault}). Lines must end with a line feed.") from None
     blank = [str(number) for number, column in enumerate(columns, 1) if not column.strip()]
-    repeated = sorted({column for column in columns if columns.count(column) > 1})
     if blank:
-        raise InputError(f"{label} line 1: column {', '.join(blank)} has no name. Give every column a name.")
-    if repeated:
-        raise InputError(f"{label} line 1: the column name {repeated[0]!r} stands there twice. Rename one of the two.")
+        raise InputError(f"{place}: column {', '.join(blank)} has no name. Give every column a name.")
+    check_names(columns, place)
+    return tuple(columns)
+
+
+def check_names(columns: list[str], place: str) -> None:
+    """The engine tells no upper from lower case in names, and some names are ours.
+
+    Raises:
+        InputError: A name stands twice or is taken.
+    """
+    seen: dict[str, str] = {}
+    for column in columns:
+        if column.lower() in seen:
+            both = dict.fromkeys((seen[column.lower()], column))
+            raise InputError(f"{place}: two columns are called {' and '.join(map(repr, both))}. Rename one of the two.")
+        if column.lower() in OURS or "\0" in column:
+            raise InputError(f"{place}: no column may be called {column!r}. Rename it.")
+        seen[column.lower()] = column
 
 
 def records(found: Shape, label: str) -> Iterator[Records]:
@@ -115,7 +146,7 @@ def records(found: Shape, label: str) -> Iterator[Records]:
     Raises:
         InputError: A quote is opened and never closed; names the line.
     """
-    with unpacked(found.path) as stream:
+    with unpacked(found.path, found.encoding) as stream:
         _read(stream, found.header_bytes, label)
         carried, line, offset = b"", 1 + found.header_lines, found.header_bytes
         while True:
@@ -138,6 +169,10 @@ def _read(stream: pa.NativeFile, size: int, label: str) -> bytes:
             parts.append(part)
             wanted -= len(part)
         return b"".join(parts)
+    except UnicodeDecodeError as fault:
+        raise InputError(
+            f"{label}: byte {fault.object[fault.start]:#04x} is none of the encoding {fault.encoding}. Name the file's own."
+        ) from None
     except OSError as fault:
         raise InputError(f"{label}: cannot be unpacked ({fault}). The file may be cut off; fetch it again.") from None
 
@@ -145,8 +180,8 @@ def _read(stream: pa.NativeFile, size: int, label: str) -> bytes:
 def _split(data: bytes, delimiter: str, line: int, offset: int, last: bool, label: str):
     """Records of a block, the number of bytes used and of the line ends in them."""
     array = np.frombuffer(data, dtype=np.uint8)
-    quotes = np.flatnonzero(array == QUOTE)
     newlines = np.flatnonzero(array == NEWLINE)
+    quotes = _fences(array, ord(delimiter), lambda at: f"{label} line {line + np.searchsorted(newlines, at)}")
     ends = _outside(newlines, quotes)
     if last and (not len(ends) or ends[-1] != len(data) - 1):
         if len(quotes) % 2:
@@ -175,6 +210,36 @@ def _unclosed(label: str, line: int, newlines: np.ndarray, ends: np.ndarray) -> 
     return InputError(
         f'{label} line {opened}: a quote (") is opened and never closed. Close it, or double a quote that is meant.'
     )
+
+
+def _fences(array: np.ndarray, delimiter: int, place: Callable[[int], str]) -> np.ndarray:
+    """Positions of the quotes between which cells stand, an opening and a closing one in turn.
+
+    A quote in the middle of a cell that did not begin with one is a letter. Where there are none such, every quote is
+    one of a pair (a doubled one closes and opens again), which is seen on all of them at once.
+    """
+    quotes = np.flatnonzero(array == QUOTE)
+    breaks = (delimiter, NEWLINE, RETURN)
+    before = np.where(quotes > 0, array[quotes - 1], NEWLINE)
+    after = np.where(quotes + 1 < len(array), array[np.minimum(quotes + 1, len(array) - 1)], NEWLINE)
+    opens, closes = np.isin(before, breaks), np.isin(after, breaks)
+    if (opens | (before == QUOTE))[0::2].all() and (closes | (after == QUOTE))[1::2].all():
+        return quotes
+    fences, doubled = [], -1
+    for at, begins, ends in zip(quotes.tolist(), opens.tolist(), closes.tolist(), strict=True):
+        inside = len(fences) % 2 == 1
+        if at == doubled or not (inside or begins):
+            continue
+        if inside and at + 1 < len(array) and array[at + 1] == QUOTE:
+            doubled = at + 1
+            continue
+        if inside and not ends and (array[fences[-1] : at] == NEWLINE).any():
+            raise InputError(
+                f'{place(fences[-1])}: a quote (") opens a cell here and closes within another one, at '
+                f"{place(at)}. Close it, or double a quote that is meant."
+            )
+        fences.append(at)
+    return np.array(fences, dtype=quotes.dtype)
 
 
 def _outside(positions: np.ndarray, quotes: np.ndarray) -> np.ndarray:

@@ -22,7 +22,9 @@ LINE, BYTE, FAULT = "_line", "_byte", "_fault"
 OUR_COLUMNS = (LINE, BYTE, FAULT)
 
 
-def stage(path: Path, label: str, folder: Path, *, sha256: str, delimiter: str | None = None) -> Path:
+def stage(
+    path: Path, label: str, folder: Path, *, sha256: str, delimiter: str | None = None, encoding: str | None = None
+) -> Path:
     """The staged form of one CSV file, made when it is not there yet.
 
     Columns: the file's own as text ("" for an empty cell), `_line` (from 1; the header is line 1), `_byte` (position in
@@ -31,10 +33,11 @@ def stage(path: Path, label: str, folder: Path, *, sha256: str, delimiter: str |
     Raises:
         InputError: The file is empty, has no rows, or is not a CSV of UTF-8 text; names file, line and byte.
     """
-    target = folder / f"{sha256[:32]}-{VERSION}{'' if delimiter is None else '-' + delimiter.encode().hex()}.parquet"
+    told = "".join(f"-{said.encode().hex()}" for said in (delimiter or "", encoding or "") if delimiter or encoding)
+    target = folder / f"{sha256[:32]}-{VERSION}{told}.parquet"
     if target.exists():
         return target
-    found = scan.shape(path, label, delimiter)
+    found = scan.shape(path, label, delimiter, encoding)
     schema = pa.schema(
         [(column, pa.string()) for column in found.columns]
         + [(LINE, pa.int64()), (BYTE, pa.int64()), (FAULT, pa.string())]
@@ -97,7 +100,7 @@ def _parse(data: bytes, found: scan.Shape, label: str, block: scan.Records) -> p
     try:
         return pa.csv.read_csv(
             pa.BufferReader(data),
-            read_options=pa.csv.ReadOptions(column_names=list(found.columns), block_size=2 * scan.BLOCK),
+            read_options=pa.csv.ReadOptions(column_names=list(found.columns), block_size=len(data)),
             parse_options=pa.csv.ParseOptions(delimiter=found.delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
                 column_types={column: pa.string() for column in found.columns}, strings_can_be_null=False
@@ -106,7 +109,10 @@ def _parse(data: bytes, found: scan.Shape, label: str, block: scan.Records) -> p
     except pa.ArrowInvalid as fault:
         line, place = _bad_bytes(block)
         if line:
-            raise InputError(f"{label} line {line}, byte {place}: not UTF-8 text. Save the file as UTF-8.") from None
+            raise InputError(
+                f"{label} line {line}, byte {place}: not UTF-8 text. Save the file as UTF-8, or name its encoding in "
+                "dataset.toml."
+            ) from None
         raise InputError(f"{label}, near line {int(block.lines[0])}: {fault}") from None
 
 

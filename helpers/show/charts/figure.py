@@ -75,7 +75,7 @@ def figure(
     alt = words_of.alt or words.word("chart.alt", measure=words_of.measure.rstrip("."), **parts)
     lines = [note for note in dict.fromkeys(notes) if note]
     under = f'<p class="note">{escape(" ".join(lines))}</p>' if lines else ""
-    title = f"<strong>{escape(words_of.finding)}</strong><span>{sentences.unbroken(words_of.measure)}</span>"
+    title = f"<strong>{sentences.unbroken(words_of.finding)}</strong><span>{sentences.unbroken(words_of.measure)}</span>"
     nothing = f'<p class="note">{escape(words.word("chart.empty"))}</p>'
     plot = f'<div class="plot" aria-hidden="true">{drawing or nothing}</div>'
     data = tables.scrolled(tables.grid(list(head), rows, dense=True), words.word("chart.data"))
@@ -152,14 +152,19 @@ def number_cell(text: str, few: bool = False) -> tuple[str, str]:
     return text, "few num" if few else "num"
 
 
-def notes(*, withheld: bool, few: bool, partial: bool = False, band: str = "") -> list[str]:
-    """The standing notes that apply; `band` is a key of `[chart]` that explains the intervals."""
+def notes(safe: pd.DataFrame, *, partial: bool = False, band: str = "") -> list[str]:
+    """The standing notes that apply to a frame that passed the gate; `band` is the key of the words for intervals."""
     return [
         words.word(f"chart.{band}") if band else "",
         words.word("chart.partial") if partial else "",
-        words.word("chart.few", k=gate.FEW) if few else "",
-        words.word("gate.note", k=gate.settings().min_group) if withheld else "",
+        words.word("chart.few", k=gate.FEW) if any(safe["few"]) else "",
+        gate_note(any(safe["withheld"])),
     ]
+
+
+def gate_note(withheld: bool) -> str:
+    """The note that something is withheld, if it is."""
+    return words.word("gate.note", k=gate.settings().min_group) if withheld else ""
 
 
 def extremes(names: Sequence[str], values: Sequence[float | None], said_as: Said) -> str:

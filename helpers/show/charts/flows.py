@@ -45,7 +45,7 @@ def flows(
     total = [sum(numbers[p][i] for p in up) - sum(numbers[p][i] for p in down) for i in range(len(safe))]
     reading = figure.extremes([figure.key_text(v) for v in safe[x]], nets if net else total, said)
     reading = f"{words.label(net) if net else words.word('chart.net')}: {reading}"
-    notes = figure.notes(withheld=any(any(row.values()) for row in marks), few=False)
+    notes = [figure.gate_note(any(any(row.values()) for row in marks))]
     drawing = _drawn(scale, said, numbers, (up, down), (net, nets), tones) if len(safe) else ""
     return figure.figure("flows", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 

@@ -60,26 +60,29 @@ def heat(
     """
     said = figure.said(finding, measure, unit, digits, alt)
     safe = gate.withhold(frame, n or size, [value])
-    row_keys, column_keys = list(dict.fromkeys(safe[row])), _ordered(safe[column])
+    keys = list(dict.fromkeys(safe[row])), _ordered(safe[column])
     cells = {(r[row], r[column]): r for r in safe.to_dict("records")}
+    sizes = _sizes(safe, row, size, keys[0]) if size else [""] * len(keys[0])
+    grid = _grid(cells, keys, (value, unit, digits), sizes, words.label(column), focus)
+    head, rows = _heat_data(grid, cells, keys, said, (row, value, closes), bool(size))
+    blank = closes and any(_is_blank(cells.get((a, b)), value) for a in keys[0] for b in keys[1])
+    notes = [words.word("chart.blank") if blank else "", *figure.notes(safe)]
+    names_of = [f"{a}, {words.label(column)} {b}" for a in grid.rows for b in grid.columns]
+    reading = figure.extremes(names_of, list(grid.numbers.ravel()), said)
+    drawing, look = _draw(grid, said.value)
+    return figure.figure("heat", drawing, said, head=head, rows=rows, reading=reading, notes=notes, look=look)
+
+
+def _grid(cells: dict, keys, measured, sizes: list[str], corner: str, focus: object) -> Grid:
+    (row_keys, column_keys), (value, unit, digits) = keys, measured
     # What describes few people is words in grey without a colour: it neither draws the eye nor stretches the scale.
     numbers = np.array([[_number(cells.get((a, b)), value) for b in column_keys] for a in row_keys], dtype=float)
     numbers = numbers.reshape(len(row_keys), len(column_keys))
-    limits = _limits(numbers, unit)
     short = _short_digits(numbers, unit, digits)
     texts = [[_cell_text(cells.get((a, b)), value, unit, short) for b in column_keys] for a in row_keys]
-    sizes = _sizes(safe, row, size or n, row_keys) if size else [""] * len(row_keys)
-    names = _names(row_keys)
     bold = next((i for i, key in enumerate(row_keys) if focus is not None and str(key) == str(focus)), None)
-    grid = Grid(names, _names(column_keys), numbers, texts, sizes, words.label(column), limits, bold)
-    head, rows = _heat_data(grid, cells, row_keys, column_keys, said, (row, value, closes), bool(size))
-    blank = any(_is_blank(cells.get((a, b)), value) for a in row_keys for b in column_keys)
-    notes = [words.word("chart.blank") if closes and blank else "",
-             *figure.notes(withheld=any(safe["withheld"]), few=any(safe["few"]))]  # fmt: skip
-    names_of = [f"{a}, {words.label(column)} {b}" for a in grid.rows for b in grid.columns]
-    reading = figure.extremes(names_of, list(numbers.ravel()), said)
-    drawing, look = _draw(grid, said.value)
-    return figure.figure("heat", drawing, said, head=head, rows=rows, reading=reading, notes=notes, look=look)
+    limits = _limits(numbers, unit)
+    return Grid(_names(row_keys), _names(column_keys), numbers, texts, sizes, corner, limits, bold)
 
 
 def cross(
@@ -119,7 +122,7 @@ def cross(
     names_of = [f"{a}, {b}" for a in grid.rows[:-1] for b in grid.columns[:-1]]
     reading = figure.extremes(names_of, open_counts, said)
     drawing, look = _draw(grid, None)
-    notes = figure.notes(withheld=bool(hidden.any()), few=False)
+    notes = [figure.gate_note(bool(hidden.any()))]
     return figure.figure("cross", drawing, said, head=head, rows=rows, reading=reading, notes=notes, look=look)
 
 
@@ -183,8 +186,8 @@ def _sizes(safe, row: str, size: str, keys: Sequence) -> list[str]:
     return [found[key] for key in keys]
 
 
-def _heat_data(grid: Grid, cells, row_keys, column_keys, said, names, sized):
-    row, value, closes = names
+def _heat_data(grid: Grid, cells, keys, said, names, sized):
+    (row_keys, column_keys), (row, value, closes) = keys, names
     head = [(words.label(row), False), *[(words.label("size"), True)] * sized, *[(name, True) for name in grid.columns]]
     rows = []
     for a, name, size in zip(row_keys, [figure.key_text(k) for k in row_keys], grid.after, strict=True):

@@ -48,19 +48,24 @@ def bars(
     safe = gate.withhold(frame, n, [c for c in (value, low, high) if c], parts=parts, within=group)
     said = figure.settled(said, safe[value])
     records = safe.to_dict("records")
-    places, height = _places(records, category, group)
-    labels = [axes.wrap(words.tier(record[category]), GUTTER) for record in records]
-    signed = any(number < 0 for number in figure.floats(safe[value]))
-    texts = [record["withheld"] or said.value(record[value], sign=signed) for record in records]
-    sheet = _bar_sheet(records, said, labels, texts, height, (value, low, high))
-    _draw_bars(sheet, records, places, category, (value, low, high), focus)
-    _bar_words(sheet, records, places, labels, texts, (value, high))
+    drawing = _bars(records, said, (category, group), (value, low, high), focus) if records else ""
     keys = [c for c in (category, group) if c]
     head, rows = figure.data(safe, said, keys=keys, values=[value], low=low, high=high, n=n)
-    notes = figure.notes(withheld=any(safe["withheld"]), few=any(safe["few"]), band="interval_bar" if low else "")
+    notes = figure.notes(safe, band="interval_bar" if low else "")
     reading = figure.extremes([words.tier(record[category]) for record in records], list(safe[value]), said)
-    drawing = svg.markup(sheet) if records else ""
     return figure.figure("bars", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
+
+
+def _bars(records: list[dict], said, keys, columns, focus) -> str:
+    (category, group), (value, _, high) = keys, columns
+    places, height = _places(records, category, group)
+    labels = [axes.wrap(words.tier(record[category]), GUTTER) for record in records]
+    signed = any(number < 0 for number in figure.floats(record[value] for record in records))
+    texts = [record["withheld"] or said.value(record[value], sign=signed) for record in records]
+    sheet = _bar_sheet(records, said, labels, texts, height, columns)
+    _draw_bars(sheet, records, places, category, columns, focus)
+    _bar_words(sheet, records, places, labels, texts, (value, high))
+    return svg.markup(sheet)
 
 
 def _places(records: list[dict], category: str, group: str | None) -> tuple[list[tuple[float, str]], float]:
@@ -166,7 +171,7 @@ def forest(
     few = [bool(record["few"]) for record in records]
     drawing = _forest(said, names, texts, estimates, few, null) if figure.any_number(safe[value]) else ""
     head, rows = figure.data(safe, said, keys=[label], values=[value], low=low, high=high, n=n)
-    notes = figure.notes(withheld=any(safe["withheld"]), few=any(safe["few"]), band="interval_bar")
+    notes = figure.notes(safe, band="interval_bar")
     reading = "; ".join(f"{words.tier(r[label])} {' '.join(t)}" for r, t in zip(records[:6], texts, strict=False))
     return figure.figure("forest", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 

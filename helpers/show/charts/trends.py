@@ -40,7 +40,7 @@ def lines(
         frame: One row a point: `x` (date, number, ISO week or key) and `y`.
         by: The column that names the line; without it there is one.
         low, high: The interval of `y`, drawn as a band.
-        n: People behind a point; small groups leave a gap, and few people are said to be few.
+        n: People behind a point; small groups leave a gap, few people are a grey dot.
         partial: A column of booleans: points whose period is not complete (dashed).
         focus: The line to accent; the others turn grey.
     """
@@ -51,19 +51,17 @@ def lines(
     scale = axes.scale(list(safe[x]))
     names = [str(v) for v in safe[by]] if by else [""] * len(safe)
     points = _points(safe, scale.at, [figure.key_text(v) for v in safe[x]], names, (y, low, high, partial))
-    tones = _tones(list(points), focus, by)
-    drawing = _drawn(points, scale, said, tones, words.label(x)) if figure.any_number(safe[y]) else ""
-    notes = figure.notes(
-        withheld=any(safe["withheld"]), few=any(safe["few"]), band="interval_band" if low else "",
-        partial=bool(partial) and any(bool(v) for v in safe[partial]),
-    )  # fmt: skip
+    drawing = ""
+    if figure.any_number(safe[y]):
+        drawing = _drawn(points, scale, said, _tones(list(points), focus, by), words.label(x))
+    dashed = bool(partial) and any(bool(v) for v in safe[partial])
+    notes = figure.notes(safe, band="interval_band" if low else "", partial=dashed)
     if by and not low and n in (None, y):
         head, rows = figure.side_by_side(safe, said, key=x, by=by, value=y)
     else:
         head, rows = figure.data(safe, said, keys=[c for c in (x, by) if c], values=[y], low=low, high=high, n=n)
-    return figure.figure(
-        "lines", drawing, said, head=head, rows=rows, reading=_reading(points, said), notes=notes
-    )
+    reading = _reading(points, said)
+    return figure.figure("lines", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 
 
 def _points(safe, at, texts, names, columns) -> dict[str, list[tuple]]:

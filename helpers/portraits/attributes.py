@@ -1,21 +1,18 @@
-"""Portraits: one row per user, as of the end of a local day, and the tags that follow from it by rule.
-
-Ages count whole local days: what happened on the last day is 0 days old.
-"""
+"""One row per user: who they are, how they behave, what they spend, when they come, whom they answer."""
 
 from __future__ import annotations
 
-import math
 from datetime import date, timedelta
 
 import ibis
-import pandas as pd
 
-from helpers import contracts, stats
+from helpers import contracts
 
 WINDOW = 28
 NIGHT_HOURS = (22, 23, 0, 1, 2, 3, 4)
 AGE_BANDS = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-54"), (55, "55 and over"))
+OLDEST = 110
+LEAST_WEIGHT = 0.01
 USER = ("string", "", "pseudonym of the user")
 
 USERS = contracts.declare(
@@ -36,19 +33,6 @@ USERS = contracts.declare(
         "birth_year": ("float64", "year", "as the source says"),
     },
 )
-INTERESTS = contracts.declare(
-    "interests",
-    grain="one row per user and topic",
-    key=["user_id", "topic"],
-    needs="topics",
-    columns={
-        "user_id": USER,
-        "topic": ("string", "", "topic as the source spells it"),
-        "weight": ("float64", "weight", "decayed role weights, times the topic's rarity"),
-        "share": ("float64", "share", "of the user's whole interest"),
-        "rank": ("int64", "", "1 = strongest"),
-    },
-)
 _COUNTS = {
     "active_days_28": ("active days", "local days with an active event in the last 28"),
     "events_28": ("events", "active events in the last 28 days"),
@@ -61,7 +45,7 @@ _COUNTS = {
     "replies_given_28": ("replies", "replies given in the last 28 days"),
     "replies_received_28": ("replies", "replies received in the last 28 days"),
     "referrals": ("people", "people whom the user invited"),
-    "topics": ("topics", "topics with a decayed weight of at least 0.01"),
+    "topics": ("topics", f"topics with a decayed weight of at least {LEAST_WEIGHT}"),
 }
 _SHARES = {
     "bounce_share": "sessions of one event, of the sessions in the last 28 days",
@@ -104,56 +88,6 @@ PORTRAITS = contracts.declare(
         **{name: ("float64", "share", meaning) for name, meaning in _SHARES.items()},
     },
 )  # fmt: skip
-TAGS = contracts.declare(
-    "tags",
-    grain="one row per user and tag",
-    key=["user_id", "tag"],
-    needs="events",
-    columns={
-        "user_id": USER,
-        "tag": ("string", "", "name of the rule"),
-        "group": ("string", "", "group of the rule"),
-        "version": ("int64", "", "version of the rule"),
-    },
-)
-TAG_SIZES = contracts.declare(
-    "tag_sizes",
-    grain="one row per tag",
-    key=["tag"],
-    needs="events",
-    small=True,
-    columns={
-        "tag": ("string", "", "name of the rule"),
-        "group": ("string", "", "group of the rule"),
-        "when": ("string", "", "the rule's condition"),
-        "people": ("int64", "people", "people for whom it holds"),
-        "of": ("int64", "people", "all people"),
-        "share": ("float64", "share", "people of all people"),
-    },
-)
-
-
-def interests(user_topic_day: ibis.Table, *, last_day: date, half_life_days: float, rarity: bool = True) -> ibis.Table:
-    """Decayed interest of each user in each topic (contract `interests`).
-
-    weight = sum over days of (role weight) x 2^(-age / half-life), age in whole local days, times the topic's rarity,
-    1 + ln(people with an interest / people with this one), from the same days.
-    """
-    past = user_topic_day.filter(user_topic_day.day <= last_day)
-    age = ibis.literal(last_day).epoch_days() - past.day.epoch_days()
-    decayed = past.weight.cast("float64") * (ibis.literal(2.0) ** (-age / float(half_life_days)))
-    weights = past.mutate(decayed=decayed).group_by(["user_id", "topic"]).agg(weight=ibis._.decayed.sum())
-    if rarity:
-        people = past.select("user_id").distinct().aggregate(everyone=ibis._.count()).as_scalar()
-        fans = weights.group_by("topic").agg(fans=ibis._.count())
-        joined = weights.join(fans, "topic")
-        weights = joined.mutate(weight=joined.weight * (1 + (people / joined.fans).ln())).drop("fans")
-    weights = weights.mutate(weight=weights.weight.round(9))
-    total = weights.weight.sum().over(ibis.window(group_by="user_id"))
-    order = ibis.window(group_by="user_id", order_by=[ibis.desc("weight"), "topic"])
-    return weights.mutate(
-        share=weights.weight / total.nullif(0), rank=(ibis.row_number().over(order) + 1).cast("int64")
-    ).mutate(share=ibis._.share.fill_null(0.0))
 
 
 def portraits(
@@ -166,12 +100,18 @@ def portraits(
     interests: ibis.Table | None,
     last_day: date,
 ) -> ibis.Table:
-    """All portraits as of the end of `last_day` (contract `portraits`).
+    """All portraits as of the end of `last_day` (contract `portraits`): everybody seen or signed up by then.
 
-    What a dataset lacks stays empty: no users table, no attributes; no replies, none given or received.
+    What a dataset lacks stays empty: no users table, no attributes; no replies, none given or received. Days after
+    `last_day` change nothing; `user_hour` has no days and must have been cut with its facts.
+
+    Args:
+        interests: As of the same day, as `interests` gives them.
     """
+    users = None if users is None else users.filter((users.registered_day <= last_day).fill_null(True))
+    past = user_day.filter(user_day.day <= last_day)
     people = _everyone(first_seen, users, last_day=last_day)
-    parts = [_behaviour(user_day, last_day), _spending(user_day, last_day), _rhythm(user_hour)]
+    parts = [_behaviour(past, last_day), _history(past), _rhythm(user_hour)]
     parts += [] if reply_day is None else _replies(reply_day, last_day)
     parts += [] if users is None else [_referrals(users)]
     parts += [] if interests is None else [_tastes(interests)]
@@ -181,7 +121,12 @@ def portraits(
 
 
 def _everyone(first_seen: ibis.Table, users: ibis.Table | None, *, last_day: date) -> ibis.Table:
-    seen = first_seen.select("user_id", "first_day", "first_active_day", "last_active_day", "first_pay_day")
+    known_by_then = first_seen.filter(first_seen.first_day <= last_day)
+    seen = known_by_then.select(
+        "user_id",
+        "first_day",
+        **{day: _not_after(last_day, known_by_then[day]) for day in ("first_active_day", "first_pay_day")},
+    )
     if users is None:
         nothing = {name: ibis.null("string") for name in ("channel", "city", "gender", "age_band")}
         people = seen.mutate(registered_day=ibis.null("date"), **nothing)
@@ -198,14 +143,18 @@ def _everyone(first_seen: ibis.Table, users: ibis.Table | None, *, last_day: dat
     return people.mutate(tenure_days=(ibis.literal(last_day).epoch_days() - begun.epoch_days()).cast("int64"))
 
 
+def _not_after(last_day: date, day: ibis.Value) -> ibis.Value:
+    return ibis.ifelse(day <= last_day, day, ibis.null("date"))
+
+
 def _age_band(age: ibis.Value) -> ibis.Value:
-    bounds = [floor for floor, _ in AGE_BANDS[1:]] + [111]
+    bounds = [floor for floor, _ in AGE_BANDS[1:]] + [OLDEST + 1]
     branches = [((age >= low) & (age < high), label) for (low, label), high in zip(AGE_BANDS, bounds, strict=True)]
     return ibis.cases(*branches, else_=ibis.null("string"))
 
 
-def _behaviour(user_day: ibis.Table, last_day: date) -> ibis.Table:
-    recent = user_day.filter(user_day.day <= last_day, user_day.day > last_day - timedelta(days=WINDOW))
+def _behaviour(past: ibis.Table, last_day: date) -> ibis.Table:
+    recent = past.filter(past.day > last_day - timedelta(days=WINDOW))
     return recent.group_by("user_id").agg(
         active_days_28=(recent.active > 0).sum(),
         events_28=recent.active.sum(),
@@ -219,9 +168,9 @@ def _behaviour(user_day: ibis.Table, last_day: date) -> ibis.Table:
     )
 
 
-def _spending(user_day: ibis.Table, last_day: date) -> ibis.Table:
-    past = user_day.filter(user_day.day <= last_day)
+def _history(past: ibis.Table) -> ibis.Table:
     return past.group_by("user_id").agg(
+        last_active_day=past.day.max(where=past.active > 0),
         pay_days=(past.pay > 0).sum(),
         last_pay_day=past.day.max(where=past.pay > 0),
         gross=past.gross.sum(),
@@ -258,19 +207,21 @@ def _replies(reply_day: ibis.Table, last_day: date) -> list[ibis.Table]:
 
 
 def _referrals(users: ibis.Table) -> ibis.Table:
-    invited = users.filter(users.referrer_id.notnull() & (users.referrer_id != ""))
+    named = users.referrer_id.notnull() & (users.referrer_id != "") & (users.referrer_id != users.user_id)
+    invited = users.filter(named)
     return invited.group_by(user_id=invited.referrer_id).agg(referrals=invited.count())
 
 
 def _tastes(interests: ibis.Table) -> ibis.Table:
-    felt = interests.filter(interests.weight >= 0.01)
-    entropy = -(felt.share * felt.share.ln()).sum()
+    """Of the topics that still count; shares that do not add up to 1 would make the evenness exceed it."""
+    felt = interests.filter(interests.weight >= LEAST_WEIGHT)
+    entropy = felt.weight.sum().ln() - (felt.weight * felt.weight.ln()).sum() / felt.weight.sum()
     return felt.group_by("user_id").agg(
         topics=felt.count(),
         interest_weight=felt.weight.sum(),
         top_topic=felt.topic.max(where=felt["rank"] == 1),
         top_share=felt.share.max(),
-        breadth=ibis.ifelse(felt.count() > 1, entropy / felt.count().cast("float64").ln(), 0.0),
+        breadth=ibis.ifelse(felt.count() > 1, entropy / felt.count().cast("float64").ln().nullif(0), 0.0),
     )
 
 
@@ -285,91 +236,3 @@ def _complete(people: ibis.Table) -> ibis.Table:
         rounded = value.cast(dtype).round(9) if spec.dtype == "float64" else value.cast(dtype)
         made[column] = rounded
     return people.select(**made)
-
-
-def tags(portraits: ibis.Table, rules: list[dict]) -> ibis.Table:
-    """One row per user and tag whose condition holds (contract `tags`)."""
-    found = []
-    for rule in rules:
-        holds = portraits.alias("portraits").sql(
-            f"SELECT user_id FROM portraits WHERE {rule['when']}", dialect="duckdb"
-        )
-        found.append(
-            holds.mutate(
-                tag=ibis.literal(rule["name"]),
-                group=ibis.literal(rule["group"]),
-                version=ibis.literal(rule["version"], "int64"),
-            )
-        )
-    return ibis.union(*found) if len(found) > 1 else found[0]
-
-
-def tag_sizes(tags: ibis.Table, rules: list[dict], portraits: ibis.Table) -> pd.DataFrame:
-    """Every rule with the people it holds for, the empty ones too (contract `tag_sizes`)."""
-    counted = tags.group_by("tag").agg(people=ibis._.count()).to_pandas().set_index("tag")["people"]
-    everyone = int(portraits.count().to_pandas())
-    frame = pd.DataFrame([{"tag": rule["name"], "group": rule["group"], "when": rule["when"]} for rule in rules])
-    frame["people"] = frame["tag"].map(counted).fillna(0).astype("int64")
-    frame["of"] = everyone
-    frame["share"] = frame["people"] / max(everyone, 1)
-    return frame
-
-
-def summary(portraits: ibis.Table) -> dict[str, int]:
-    """How many people there are, and how many were ever active, active lately, or paying."""
-    found = portraits.aggregate(
-        people=portraits.count(),
-        ever_active=portraits.first_active_day.notnull().sum().fill_null(0),
-        active_in_28_days=(portraits.active_days_28 > 0).sum().fill_null(0),
-        ever_paid=portraits.first_pay_day.notnull().sum().fill_null(0),
-    )
-    return {name.replace("_", " "): int(value) for name, value in found.to_pandas().iloc[0].items()}
-
-
-def composition(portraits: ibis.Table, by: str, *, top: int = 10) -> pd.DataFrame:
-    """How many people have each value of an attribute, the rarest folded into "other".
-
-    Args:
-        by: A text column of the portraits; people without a value are "unknown".
-        top: Values shown by name.
-
-    Returns:
-        `value`, `people`, `of` (everyone), `share` with its Wilson interval `low`, `high`.
-    """
-    named = portraits.mutate(value=ibis.coalesce(portraits[by], "unknown"))
-    counted = named.group_by("value").agg(people=ibis._.count()).to_pandas()
-    counted = counted.sort_values(["people", "value"], ascending=[False, True], ignore_index=True)
-    shown, rest = counted.iloc[:top], counted["people"].iloc[top:].sum()
-    if rest:
-        shown = pd.concat([shown, pd.DataFrame({"value": ["other"], "people": [rest]})], ignore_index=True)
-    return _shares(shown, "people", int(counted["people"].sum()))
-
-
-def topic_fans(interests: ibis.Table | None, *, top: int = 12) -> pd.DataFrame | None:
-    """For each topic the people whose strongest it is: `topic`, `fans`, `of`, `share`, `low`, `high`; None without topics."""
-    if interests is None:
-        return None
-    first = interests.filter(interests["rank"] == 1)
-    counted = first.group_by("topic").agg(fans=ibis._.count()).to_pandas()
-    counted = counted.sort_values(["fans", "topic"], ascending=[False, True], ignore_index=True)
-    return _shares(counted.head(top), "fans", int(counted["fans"].sum()))
-
-
-def habits(portraits: ibis.Table) -> pd.DataFrame:
-    """Means over the people active in the last 28 days: `habit`, `mean` with its interval `low`, `high`, `people`."""
-    names = ("active_days_28", "events_28", "sessions_28", "dwell_minutes_28", "create_28", "comment_28",
-             "replies_given_28", "replies_received_28")  # fmt: skip
-    active = portraits.filter(portraits.active_days_28 > 0)
-    measures = {f"{name}__mean": active[name].mean() for name in names}
-    measures |= {f"{name}__sd": active[name].cast("float64").std() for name in names}
-    found = active.aggregate(people=active.count(), **measures).to_pandas().iloc[0]
-    people = int(found["people"])
-    frame = pd.DataFrame({"habit": [name.replace("_", " ").replace(" 28", ", 28 days") for name in names]})
-    frame["mean"] = [found[f"{name}__mean"] for name in names]
-    half = [1.959964 * found[f"{name}__sd"] / math.sqrt(people) if people else math.nan for name in names]
-    return frame.assign(low=frame["mean"] - half, high=frame["mean"] + half, people=people)
-
-
-def _shares(frame: pd.DataFrame, people: str, everyone: int) -> pd.DataFrame:
-    low, high = stats.wilson(frame[people], everyone)
-    return frame.assign(of=everyone, share=frame[people] / max(everyone, 1), low=low, high=high)

@@ -1,0 +1,273 @@
+"""Portraits, interests and tags against the same worked out user by user in plain Python."""
+
+from __future__ import annotations
+
+import math
+import random
+import tomllib
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+
+import made
+import plain_portraits
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import paths, portraits
+from helpers.errors import InputError
+
+TODAY = made.day(120)
+TOPICS = st.fixed_dictionaries(
+    {
+        "user_id": st.sampled_from("abcde"),
+        "topic": st.sampled_from(["art", "cats", "tech", "音乐"]),
+        "day": st.integers(-5, 60).map(lambda age: TODAY - timedelta(days=age)),
+        "weight": st.sampled_from([Decimal("0.5"), Decimal(1), Decimal(3)]),
+    }
+)
+TOPIC_DAYS = st.lists(TOPICS, max_size=25, unique_by=lambda row: (row["user_id"], row["topic"], row["day"]))
+
+
+def ago(age: int):
+    return TODAY - timedelta(days=age)
+
+
+@cache
+def prepared_interests(rarity: bool) -> made.Prepared:
+    def found(user_topic_day):
+        return portraits.interests(user_topic_day, last_day=TODAY, half_life_days=14, rarity=rarity)
+
+    return made.Prepared(found, user_topic_day="user_topic_day")
+
+
+def interests(rows: list[dict], *, rarity: bool = True) -> dict[tuple[str, str], dict]:
+    found = prepared_interests(rarity)(user_topic_day=rows)
+    return {(row.pop("user_id"), row.pop("topic")): row for row in found}
+
+
+@given(TOPIC_DAYS, st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_interests_are_those_of_a_recount_in_plain_python(rows, rarity):
+    found = interests(rows, rarity=rarity)
+    expected = plain_portraits.interests(rows, TODAY, 14, rarity)
+    assert set(found) == set(expected)
+    for key, own in expected.items():
+        assert found[key] == {
+            "weight": pytest.approx(own["weight"]),
+            "share": pytest.approx(own["share"]),
+            "rank": own["rank"],
+        }
+    for user in {user for user, _ in found}:
+        assert sum(row["share"] for (name, _), row in found.items() if name == user) == pytest.approx(1)
+
+
+def topic(user: str, name: str, age: int, weight: str = "1") -> dict:
+    return {"user_id": user, "topic": name, "day": ago(age), "weight": Decimal(weight)}
+
+
+def test_an_event_weighs_half_after_its_half_life_and_nothing_before_it_happens():
+    found = interests([topic("a", "art", 14), topic("b", "art", 0), topic("b", "art", -1, "9")], rarity=False)
+    assert (found["a", "art"]["weight"], found["b", "art"]["weight"]) == (0.5, 1.0)
+
+
+def test_a_rare_topic_weighs_more_by_the_logarithm_of_its_rarity():
+    rows = [topic(user, "art", 0) for user in "abcd"] + [topic("a", "cats", 0)]
+    found = interests(rows)
+    assert found["a", "art"]["weight"] == 1
+    assert found["a", "cats"]["weight"] == pytest.approx(1 + math.log(4))
+
+
+def test_topics_of_equal_weight_are_ranked_by_name():
+    found = interests([topic("a", name, 3) for name in ("tech", "art", "音乐", "cats")])
+    assert sorted(found, key=lambda key: found[key]["rank"]) == [
+        ("a", name) for name in ("art", "cats", "tech", "音乐")
+    ]
+
+
+@pytest.mark.parametrize("half_life", [0, -3])
+def test_a_half_life_that_is_not_above_0_is_refused(half_life):
+    with pytest.raises(InputError, match=f"half_life_days is {half_life}"):
+        portraits.interests(made.table("user_topic_day", []), last_day=TODAY, half_life_days=half_life)
+
+
+def crowd(people: int) -> dict[str, list[dict]]:
+    """Facts of people of every kind, with days after today and sign-ups after today among them."""
+    rng = random.Random(7)
+    names = [f"u{number}" for number in range(people)]
+    facts: dict[str, list[dict]] = {"user_day": [], "user_hour": [], "users": [], "reply_day": []}
+    for name in names[: people * 3 // 4]:
+        for age in rng.sample(range(-6, 110), rng.choice([1, 4, 15])):
+            counts = {
+                what: rng.choice([0, 0, 1, 5]) for what in ("active", "create", "comment", "share", "react", "pay")
+            }
+            amounts = (
+                {what: Decimal(rng.choice([0, 10, 25])) for what in ("gross", "net", "discount")}
+                if counts["pay"]
+                else {}
+            )
+            visit = (
+                {"sessions": 2, "bounces": rng.choice([0, 1]), "dwell_s": rng.randint(0, 500)}
+                if counts["active"]
+                else {}
+            )
+            facts["user_day"].append({"user_id": name, "day": ago(age), "events": 9, **counts, **amounts, **visit})
+        hours = rng.sample(range(24), 3)
+        facts["user_hour"] += [
+            {"user_id": name, "weekday": rng.randrange(7), "hour": hour, "events": rng.choice([2, 4])} for hour in hours
+        ]
+    for name in names[people // 4 :]:
+        born = rng.choice([None, 1800, 1971, 2001, 2008, 2031])
+        user = {"user_id": name, "registered_day": rng.choice([None, ago(rng.randint(-9, 300))]), "birth_year": born}
+        facts["users"].append(
+            {**user, "channel": rng.choice([None, "ads"]), "referrer_id": rng.choice([None, "", *names])}
+        )
+    pairs = {(rng.choice(names), rng.choice(names), ago(rng.randint(-4, 60))): None for _ in range(people * 4)}
+    facts["reply_day"] = [{"from_user": one, "to_user": other, "day": day, "replies": 2} for one, other, day in pairs]
+    return facts
+
+
+def of(facts: dict[str, list[dict]]) -> dict[str, dict]:
+    tables = {name: made.table(name, rows) for name, rows in facts.items()}
+    found = portraits.portraits(
+        first_seen=made.first_seen(facts["user_day"]), interests=None, last_day=TODAY, **tables
+    ).to_pyarrow()
+    assert len(set(found["user_id"].to_pylist())) == len(found)
+    return {row["user_id"]: row for row in found.to_pylist()}
+
+
+def test_portraits_are_those_of_a_recount_in_plain_python():
+    facts = crowd(80)
+    found, expected = of(facts), plain_portraits.portraits(facts, TODAY)
+    assert set(found) == set(expected) and len(found) < 80
+    for name, own in expected.items():
+        for column, value in own.items():
+            close = pytest.approx(value, abs=1e-8) if isinstance(value, float) else value
+            assert found[name][column] == close, f"{name}: {column}"
+
+
+def test_what_happens_later_changes_no_portrait():
+    facts = crowd(40)
+    known = {name: [row for row in rows if row.get("day", TODAY) <= TODAY] for name, rows in facts.items()}
+    known["users"] = [row for row in facts["users"] if row["registered_day"] is None or row["registered_day"] <= TODAY]
+    assert of(facts) == of(known) and known != facts
+
+
+def portrait_of_tastes(rows: list[dict]) -> dict[str, dict]:
+    days = [{"user_id": user, "day": ago(0), "active": 1} for user in "ab"]
+    found = portraits.portraits(
+        first_seen=made.first_seen(days), user_day=made.table("user_day", days), user_hour=made.table("user_hour", []),
+        users=None, reply_day=None, interests=made.table("interests", rows), last_day=TODAY,
+    )  # fmt: skip
+    return made.records(found)
+
+
+def taste(name: str, weight: float, share: float, rank: int) -> dict:
+    return {"user_id": "a", "topic": name, "weight": weight, "share": share, "rank": rank}
+
+
+def test_breadth_is_the_evenness_over_the_topics_that_still_count():
+    """Topics that have faded must not make an even interest more than even."""
+    faded = [taste(f"old{number}", 0.009, 0.1, number) for number in range(3, 8)]
+    found = portrait_of_tastes([taste("art", 0.02, 0.25, 1), taste("cats", 0.02, 0.25, 2), *faded])
+    assert (found["a"]["topics"], found["a"]["breadth"], found["a"]["top_topic"]) == (2, 1.0, "art")
+    uneven = portrait_of_tastes([taste("art", 3.0, 0.75, 1), taste("cats", 1.0, 0.25, 2)])["a"]
+    assert uneven["breadth"] == pytest.approx(-(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25)), abs=1e-8)
+    assert portrait_of_tastes([taste("art", 3.0, 1.0, 1)])["a"]["breadth"] == 0
+
+
+def test_who_has_no_interest_has_none_and_what_a_dataset_lacks_stays_empty():
+    found = portrait_of_tastes([])["b"]
+    assert (found["topics"], found["interest_weight"], found["breadth"], found["top_topic"]) == (0, 0, None, None)
+    assert (found["channel"], found["replies_given_28"], found["night_share"], found["referrals"]) == (None, 0, None, 0)
+
+
+@cache
+def rules() -> list[dict]:
+    return tomllib.loads((paths.DEFAULTS / "rules.toml").read_text(encoding="utf-8"))["tag"]
+
+
+PEOPLE = [
+    {"user_id": "owl", "night_share": 0.5, "events_28": 10},
+    {"user_id": "early owl", "night_share": 0.5, "events_28": 9},
+    {"user_id": "poster", "create_28": 8, "dwell_minutes_28": 500.0},
+    {"user_id": "reader", "dwell_minutes_28": 120.0},
+    {"user_id": "payer", "pay_days": 2, "discount_share": 0.3},
+    {"user_id": "once", "pay_days": 1, "discount_share": 0.9},
+    {"user_id": "focused", "top_share": 0.7, "interest_weight": 3.0, "breadth": 0.1, "topics": 2},
+    {"user_id": "unknown"},
+]
+
+
+def test_tags_hold_exactly_where_their_rule_does():
+    people = made.table("portraits", PEOPLE)
+    tags = portraits.tags(people, rules())
+    found = {(row["user_id"], row["tag"]) for row in tags.to_pyarrow().to_pylist()}
+    assert found == {
+        ("owl", "night owl"), ("poster", "frequent poster"), ("reader", "heavy reader"), ("payer", "repeat payer"),
+        ("payer", "bargain hunter"), ("focused", "focused"),
+    }  # fmt: skip
+    sizes = portraits.tag_sizes(tags, rules(), people).set_index("tag")
+    assert list(sizes.index) == [rule["name"] for rule in rules()]
+    assert (sizes.loc["repeat payer", "people"], sizes.loc["sharer", "people"], sizes.loc["sharer", "of"]) == (1, 0, 8)
+    assert sizes["share"].eq(sizes["people"] / 8).all()
+
+
+def test_without_rules_or_people_there_are_no_tags():
+    people = made.table("portraits", [])
+    assert portraits.tags(people, []).count().to_pandas() == 0
+    assert len(portraits.tag_sizes(portraits.tags(people, []), [], people)) == 0
+    sizes = portraits.tag_sizes(portraits.tags(people, rules()[:1]), rules()[:1], people)
+    assert sizes["people"].tolist() == [0] and sizes["share"].isna().all()
+
+
+@pytest.mark.parametrize("when", ["nights >= 2", "night_share >=", "night_share > 'x' AND"])
+def test_a_rule_that_cannot_be_read_is_named(when):
+    rule = {"name": "odd", "group": "g", "version": 1, "when": when}
+    with pytest.raises(InputError, match=r"\[\[tag\]\] odd"):
+        portraits.tags(made.table("portraits", PEOPLE), [rule])
+
+
+def channels(*names: str | None):
+    return made.table("portraits", [{"user_id": str(at), "channel": name} for at, name in enumerate(names)])
+
+
+def test_a_composition_covers_everybody_and_has_one_row_a_value():
+    found = portraits.composition(channels("b", "b", "other", "other", "other", None, "z"), "channel", top=2)
+    assert dict(zip(found["value"], found["people"], strict=True)) == {"other": 5, "b": 2}
+    assert found["people"].sum() == 7 and found["of"].eq(7).all()
+    everything = portraits.composition(channels("b", "a", "b", None), "channel")
+    assert everything["value"].tolist() == ["b", "a", "unknown"]
+    assert (everything["low"] < everything["share"]).all() and (everything["share"] < everything["high"]).all()
+    assert len(portraits.composition(channels(), "channel")) == 0
+
+
+def test_fans_are_counted_by_their_strongest_topic():
+    rows = [{"user_id": user, "topic": name, "rank": rank} for user, name, rank in
+            [("a", "art", 1), ("a", "cats", 2), ("b", "cats", 1), ("c", "art", 1)]]  # fmt: skip
+    found = portraits.topic_fans(made.table("interests", rows))
+    assert found[["topic", "fans", "of"]].to_numpy().tolist() == [["art", 2, 3], ["cats", 1, 3]]
+    assert portraits.topic_fans(None) is None and len(portraits.topic_fans(made.table("interests", []))) == 0
+
+
+def test_habits_are_means_of_the_active_and_unknown_without_them():
+    active = [{"user_id": str(days), "active_days_28": days, "events_28": 2 * days} for days in (1, 2, 6)]
+    found = portraits.habits(made.table("portraits", [*active, {"user_id": "silent"}])).set_index("habit")
+    row = found.loc["active days, 28 days"]
+    assert (row["mean"], row["people"]) == (3, 3) and row["low"] < 3 < row["high"]
+    for people in ([], [{"user_id": "silent"}]):
+        nobody = portraits.habits(made.table("portraits", people))
+        assert nobody["people"].eq(0).all() and nobody[["mean", "low", "high"]].isna().all(axis=None)
+    alone = portraits.habits(made.table("portraits", active[:1]))
+    assert alone["mean"].notna().all() and alone[["low", "high"]].isna().all(axis=None)
+
+
+def test_a_summary_counts_each_person_once():
+    rows = [
+        {"user_id": "a", "first_active_day": ago(9), "active_days_28": 2, "first_pay_day": ago(3)},
+        {"user_id": "b"},
+    ]
+    expected = {"people": 2, "ever active": 1, "active in 28 days": 1, "ever paid": 1}
+    assert portraits.summary(made.table("portraits", rows)) == expected
+    assert portraits.summary(made.table("portraits", [])) == dict.fromkeys(expected, 0)
