@@ -13,6 +13,7 @@ from pathlib import Path
 from helpers import paths
 from helpers.runs import keys, opening, planning
 from helpers.runs.planning import Plan
+from helpers.runs.steps import HEADLESS_VARIABLE
 from helpers.sources import dataset as datasets
 
 MOST_OVERHEAD = 6.0
@@ -43,7 +44,7 @@ def main() -> int:
 
 
 def _use(root: Path) -> None:
-    os.environ[paths.BUILT_ROOT_VARIABLE] = str(root)
+    os.environ |= {paths.BUILT_ROOT_VARIABLE: str(root), HEADLESS_VARIABLE: "1"}
 
 
 def _timed(command: list[str], folder: Path) -> float:

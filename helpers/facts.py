@@ -1,8 +1,8 @@
 """Facts: what everything after cleaning reads instead of events. One pass each over the kept events, on the engine.
 
-A local day is cut in the dataset's zone. A session ends with a gap of over 30 minutes (an equal gap does not end it) or after
-24 hours, and is made of active events; it is counted on the day on which it starts, and the dwell of a gap on the day on which the gap begins, so that
-midnight neither breaks a session nor loses a second. A bounce is a session of one event.
+A local day is cut in the dataset's zone. A session is made of active events. It ends with a gap of over 30 minutes (an equal gap
+does not end it) or after 24 hours. It is counted on the day on which it starts, and the dwell of a gap on the day on which the
+gap begins, so that midnight neither breaks a session nor loses a second. A bounce is a session of one event.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from helpers import contracts
 
 TIMEOUT_S = 30 * 60
 LONGEST_SESSION_S = 24 * 60 * 60
+SECOND = 1_000_000
 ROLES = ("active", "create", "comment", "share", "react", "pay", "refund")
 USER = ("string", "", "pseudonym of the user")
 DAY = ("date", "", "local day")
@@ -92,11 +93,9 @@ REPLY_DAY = contracts.declare(
 
 
 def timed(events: ibis.Table) -> ibis.Table:
-    """Kept events with `weekday` (of the local day, 0 = Monday) and `at`, whole seconds since 1970."""
+    """Kept events with `weekday` (of the local day, 0 = Monday); `hour` as a whole number."""
     since_monday = events.day.epoch_days() - events.day.truncate("W").epoch_days()
-    return events.mutate(
-        weekday=since_monday.cast("int64"), hour=events.hour.cast("int64"), at=events.ts.epoch_seconds()
-    )
+    return events.mutate(weekday=since_monday.cast("int64"), hour=events.hour.cast("int64"))
 
 
 def first_seen(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
@@ -111,37 +110,37 @@ def first_seen(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
 
 
 def sessions(events: ibis.Table, *, timeout_s: int = TIMEOUT_S) -> ibis.Table:
-    """Events with `starts` (this event opens a session), `single` (and is alone in it) and `dwell` (s that follow it).
+    """Events with `starts` (this event opens a session), `single` (and is alone in it) and `dwell` (microseconds that follow it).
 
     Sessions that the source names (`session_id`) are told apart, and the same rules hold within each.
     """
     named = events.mutate(named=ibis.coalesce(events.session_id, ""), lasts=ibis.coalesce(events.duration_s, 0.0))
-    order = {"group_by": ["user_id", "named"], "order_by": ["ts", "lasts"]}
+    order = {"group_by": ["user_id", "named"], "order_by": ["moment", "lasts"]}
     window = ibis.window(**order)
-    near = named.mutate(before=named.ts.lag().over(window), after=named.ts.lead().over(window))
-    pause = ibis.interval(seconds=timeout_s)
+    near = named.mutate(before=named.moment.lag().over(window), after=named.moment.lead().over(window))
     cut = near.mutate(
-        opens=near.before.isnull() | (near.ts > near.before + pause),
-        closes=near.after.isnull() | (near.after > near.ts + pause),
+        opens=near.before.isnull() | (near.moment - near.before > timeout_s * SECOND),
+        closes=near.after.isnull() | (near.after - near.moment > timeout_s * SECOND),
     )
-    first = ibis.ifelse(cut.opens, cut["at"], ibis.null("int64")).max().over(ibis.window(**order, rows=(None, 0)))
+    first = ibis.ifelse(cut.opens, cut.moment, ibis.null("int64")).max().over(ibis.window(**order, rows=(None, 0)))
     return _cut_after_a_day(cut.mutate(first=first))
 
 
 def _cut_after_a_day(cut: ibis.Table) -> ibis.Table:
-    """End at each full 24 hours since its first event what has run so long."""
-    day_of, follower = (cut["at"] - cut["first"]) // LONGEST_SESSION_S, cut.after.epoch_seconds()
-    starts = cut.opens | (day_of != (cut.before.epoch_seconds() - cut["first"]) // LONGEST_SESSION_S)
-    ends = cut.closes | (day_of != (follower - cut["first"]) // LONGEST_SESSION_S)
-    last = cut.lasts.clip(lower=0, upper=LONGEST_SESSION_S).floor().cast("int64")
-    return cut.mutate(starts=starts, single=starts & ends, dwell=ibis.ifelse(ends, last, follower - cut["at"]))
+    """End what has run for 24 hours since its first event, and again after each further 24 hours."""
+    long = LONGEST_SESSION_S * SECOND
+    part = (cut.moment - cut["first"]) // long
+    starts = cut.opens | (part != (cut.before - cut["first"]) // long)
+    ends = cut.closes | (part != (cut.after - cut["first"]) // long)
+    last = (cut.lasts.clip(lower=0, upper=LONGEST_SESSION_S) * SECOND).floor().cast("int64")
+    return cut.mutate(starts=starts, single=starts & ends, dwell=ibis.ifelse(ends, last, cut.after - cut.moment))
 
 
 def user_day(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
     """Counts, amounts and sessions by user and local day (contract `user_day`); `events` as `timed` gives them."""
     counts, visits = _counts(events, roles), sessions(events.filter(_has(events, roles, "active")))
     made = visits.group_by(["user_id", "day"]).agg(
-        sessions=visits.starts.sum(), dwell_s=visits.dwell.sum(), bounces=visits.single.sum()
+        sessions=visits.starts.sum(), dwell_s=visits.dwell.sum() // SECOND, bounces=visits.single.sum()
     )
     found = counts.left_join(made, ["user_id", "day"])
     filled = {name: ibis.coalesce(found[name], 0).cast("int64") for name in ("sessions", "dwell_s", "bounces")}
@@ -194,9 +193,16 @@ def user_hour(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
 
 
 def reply_day(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
-    """Who replied to whom on which day (contract `reply_day`): `parent_id` is looked up among the content that was made."""
+    """Who replied to whom on which day (contract `reply_day`): `parent_id` is looked up among the content that was made.
+
+    Content is its first maker's; where two made it in the same instant it is nobody's, since no order of theirs means anything.
+    """
     made = events.filter(events.content_id.notnull() & (_has(events, roles, "create") | _has(events, roles, "comment")))
-    authors = made.group_by("content_id").agg(to_user=made.user_id.argmin(made.ts))
+    firsts = made.group_by(["content_id", "user_id"]).agg(made=made.moment.min())
+    firsts = firsts.mutate(first=firsts.made.min().over(group_by="content_id"))
+    firsts = firsts.filter(firsts.made == firsts["first"])
+    authors = firsts.group_by("content_id").agg(to_user=firsts.user_id.min(), makers=firsts.count())
+    authors = authors.filter(authors.makers == 1)
     replies = events.filter(events.parent_id.notnull())
     met = replies.join(authors, replies.parent_id == authors.content_id)
     met = met.filter(met.user_id != met.to_user)

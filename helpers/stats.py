@@ -46,8 +46,11 @@ def wilson(k, n, *, confidence: float = 0.95) -> Interval:
     """Wilson's score interval of k successes in n trials; arrays or numbers; NaN where n is 0 (Wilson 1927)."""
     k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = proportion_confint(k, np.where(n > 0, n, np.nan), alpha=1 - confidence, method="wilson")
-    return Interval(low, high)
+        n = np.where(n > 0, n, np.nan)
+        low, high = proportion_confint(k, n, alpha=1 - confidence, method="wilson")
+    return Interval(
+        np.where((k == 0) & (n > 0), 0.0, low)[()], np.where(k == n, 1.0, high)[()]
+    )  # exact, not all but 1e-17
 
 
 def mean_interval(mean: float, variance: float, n: int, *, confidence: float = 0.95) -> Interval:

@@ -27,10 +27,10 @@ WEEKS = contracts.declare(
         "week": ("date", "", "Monday"),
         "active": ("int64", "people", "active in the week"),
         "created": ("int64", "events", "contents created by them"),
-        "created_squares": ("int64", "", "sum over people of the squared number of contents"),
+        "created_squares": ("int64", "events squared", "sum over people of the squared number of contents"),
         "payers": ("int64", "people", "people with a payment"),
         "net": ("decimal", "currency", "net amount"),
-        "net_squares": ("float64", "", "sum over people of the squared net amount"),
+        "net_squares": ("float64", "currency squared", "sum over people of the squared net amount"),
     },
 )
 KPIS = contracts.declare(

@@ -6,7 +6,7 @@ import atexit
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,12 @@ MONDAY = date(2026, 1, 5)
 TYPES = {
     "string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "decimal": pa.decimal128(18, 4),
     "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"),
+}  # fmt: skip
+EVENTS = {
+    "user_id": pa.string(), "ts": pa.timestamp("us", "UTC"), "event": pa.string(), "topic": pa.string(),
+    "content_id": pa.string(), "parent_id": pa.string(), "duration_s": pa.float64(), "session_id": pa.string(),
+    "amount": pa.decimal128(18, 4), "discount": pa.decimal128(18, 4), "day": pa.date32(), "hour": pa.int64(),
+    "moment": pa.int64(),
 }  # fmt: skip
 NOTHING = {"int64": 0, "float64": 0.0, "decimal": Decimal(0), "boolean": False}
 
@@ -51,6 +57,17 @@ def arrow(name: str, rows: Iterable[Mapping], extra: Mapping[str, str] | None = 
 def table(name: str, rows: Iterable[Mapping], extra: Mapping[str, str] | None = None) -> ibis.Table:
     """The same as an ibis table on the project's engine."""
     return backend().create_table(f"t_{secrets.token_hex(4)}", arrow(name, rows, extra))
+
+
+def events(rows: Iterable[Mapping], zone: tzinfo = UTC) -> ibis.Table:
+    """Kept events as the door gives them: `user_id`, `ts` (an instant) and `event`, and what a row says beside."""
+    made = []
+    for row in rows:
+        local = row["ts"].astimezone(zone)
+        since = (row["ts"] - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        made.append({**row, "day": local.date(), "hour": local.hour, "moment": since})
+    columns = {name: pa.array([row.get(name) for row in made], dtype) for name, dtype in EVENTS.items()}
+    return backend().create_table(f"t_{secrets.token_hex(4)}", pa.table(columns))
 
 
 def first_seen_rows(days: Iterable[Mapping]) -> list[dict]:

@@ -166,3 +166,14 @@ def test_facts_and_skipped_parts():
     assert tables.skipped("interests", "this dataset has no topics").text == (
         "Interests: skipped, this dataset has no topics."
     )
+
+
+def test_a_small_part_takes_another_of_its_own_whole_with_it():
+    gate.configure(min_group=10)
+    sizes = pd.DataFrame(
+        {"dimension": ["a"] * 3 + ["b"] * 3, "tier": list("xyzuvw"), "people": [3, 45, 900, 33, 400, 515]}
+    )
+    columns = {"dimension": "text", "tier": "text", "people": "people"}
+    shown = tables.table(sizes, title="t", columns=columns, n="people", parts=True, within="dimension")
+    assert "<10" in shown.text and "45" not in shown.text
+    assert "33" in shown.text and "515" in shown.text

@@ -12,11 +12,14 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import selectors
 import signal
 import socket
 import sys
 import time
+
+import helpers
 
 LIBRARIES = (
     "ipykernel.kernelapp",
@@ -26,20 +29,13 @@ LIBRARIES = (
     "IPython.extensions.storemagic",
     "tornado.platform.asyncio",
     "pandas",
-    "pyarrow.parquet",
-    "ibis",
-    "ibis.backends.duckdb",
-    "helpers.sources.reading",
-    "helpers.runs.opening",
-    "helpers.show.charts",
-    "helpers.show.tables",
-    "helpers.show.sentences",
-    "helpers.show.controls",
+    "helpers.sources.ahead",
     "scipy.stats",
     "statsmodels.api",
     "seaborn",
     "ipywidgets",
 )
+NOT_IN_NOTEBOOKS = ("helpers.runs", "helpers.sources.sample", "helpers.__main__")
 PR_SET_PDEATHSIG = 1
 
 
@@ -47,14 +43,18 @@ def main(descriptor: int) -> None:
     """Warm up, then serve until the runner is gone."""
     listener = socket.socket(fileno=descriptor)
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and each kernel would import it
-    for library in LIBRARIES:
+    for library in (*LIBRARIES, *_ours()):
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
-    with contextlib.suppress(Exception):
-        importlib.import_module("helpers.contracts").all_contracts()
     gc.collect()
     gc.freeze()
     _serve(listener)
+
+
+def _ours() -> list[str]:
+    """The modules of this package that a notebook may use."""
+    found = [module.name for module in pkgutil.walk_packages(helpers.__path__, "helpers.")]
+    return ["helpers.runs.opening", *(name for name in found if not name.startswith(NOT_IN_NOTEBOOKS))]
 
 
 def _serve(listener: socket.socket) -> None:

@@ -155,7 +155,8 @@ def headline(frame: pd.DataFrame, *, than: str | None = None) -> str:
     """The first sentence of a report: the clearest change of the cards' frame, or that there is none.
 
     Args:
-        frame: As for `tables.cards`; rows without an interval cannot be called a change.
+        frame: As for `tables.cards`; rows without an interval cannot be called a change, nor those whose `clear` is
+            false (they moved within their usual range).
         than: What it is compared with; None: the week before.
 
     Returns:
@@ -164,7 +165,8 @@ def headline(frame: pd.DataFrame, *, than: str | None = None) -> str:
     rows = [record for record in frame.to_dict("records") if _speakable(record)]
     if not rows:
         return word("headline.nothing")
-    clear = [record for record in rows if verdict(record.get("low"), record.get("high")) in ("up", "down")]
+    sure = [record for record in rows if verdict(record.get("low"), record.get("high")) in ("up", "down")]
+    clear = [record for record in sure if record.get("clear", True)]
     if not any(verdict(record.get("low"), record.get("high")) for record in rows):
         return change(rows[0]["metric"], rows[0]["value"], rows[0]["before"], than=than)
     if not clear:

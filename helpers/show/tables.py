@@ -25,6 +25,7 @@ def table(
     fold: int = 26,
     keep: str = "last",
     parts: bool = False,
+    within: str | None = None,
     note: str | None = None,
     subtitle: str | None = None,
 ) -> Shown:
@@ -38,7 +39,8 @@ def table(
         n: The column with the size of the group that a row describes; small groups lose all their numbers.
         fold: Rows shown; the others are folded.
         keep: "last" for periods (the newest stay), "first" for rankings.
-        parts: The rows are parts of a whole that readers may know; see `gate.withhold`.
+        parts: The rows are parts of a whole that readers may know; `within` names the column that delimits several
+            wholes. See `gate.withhold`.
         note: A line under the table.
         subtitle: Measure, population, period.
     """
@@ -48,7 +50,7 @@ def table(
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise KeyError(f"table: the frame has no column {missing}; it has {list(frame.columns)}.")
-    rows, withheld = _cells(frame, specs, n, needed, parts)
+    rows, withheld = _cells(frame, specs, n, needed, (parts, within))
     head = [(label, unit in format.NUMERIC) for label, unit, _ in specs.values()]
     under = [*([note] if note else []), *([words.word("gate.note", k=gate.settings().min_group)] if withheld else [])]
     under += [words.word("chart.few", k=gate.FEW)] if any("few" in kind for row in rows for _, kind in row) else []
@@ -81,12 +83,12 @@ def _column(name: str, spec: Column) -> tuple[str, str, int | None]:
     return spec[0], spec[1], spec[2] if len(spec) > 2 else None
 
 
-def _cells(frame, specs, n, needed, parts) -> tuple[list[list[tuple[str, str]]], bool]:
+def _cells(frame, specs, n, needed, whole: tuple[bool, str | None]) -> tuple[list[list[tuple[str, str]]], bool]:
     """Rows of (text, class), and whether something is withheld."""
     keys = next(iter(specs)).split("..")
     values = [name for name in needed if specs.get(name, ("", "text"))[1] in format.NUMERIC or name not in specs]
     values = [name for name in dict.fromkeys(values) if name not in keys]
-    safe = gate.withhold(frame, n, values, parts=parts)
+    safe = gate.withhold(frame, n, values, parts=whole[0], within=whole[1])
     rows, withheld = [], False
     for record in safe.to_dict("records"):
         row = []

@@ -102,7 +102,7 @@ def write(backend, table: ibis.Table, path: Path, *, sort: list[str]) -> int:
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
         rows = backend.con.execute(
             f"COPY (SELECT * FROM ({backend.compile(table)}){order}) TO {quote(str(temporary))} "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, USE_TMP_FILE false)"
         ).fetchone()[0]
         temporary.replace(path)
     except (OSError, duckdb.IOException) as fault:

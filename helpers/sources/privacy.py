@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def is_contact(column: str, expression: Expression, dataset: Dataset) -> bool:
 
 def _looks_like_contact(name: str) -> bool:
     words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
-    pairs = {first + second for first, second in zip(words, words[1:], strict=False)}
+    pairs = {first + second for first, second in pairwise(words)}
     return bool(({*words} | pairs) & CONTACT) or any(text in name for text in CONTACT_TEXT)
 
 

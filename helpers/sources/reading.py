@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.errors import InputError
-from helpers.sources import engine, privacy, staging, values
+from helpers.sources import engine, parquet, privacy, staging, values
 
 if TYPE_CHECKING:
     import ibis
@@ -66,7 +66,7 @@ def rows(backend, dataset: Dataset, parts: list[Part], kind: str, built: Path, *
     user is set aside by dataset.toml, the reason); `_bad` (names of columns whose text could not be read, joined by a
     comma); then the mapped columns: ids as pseudonyms ("" when blank), instants with zone, amounts as exact decimals, text
     trimmed and null when blank; beside each instant its local day (`day` of `ts`, else `registered_day` and so on), and for
-    events the local `hour`. For "units" further `units`, the unit table's name.
+    events the local `hour` and the `moment`, microseconds since 1970. For "units" further `units`, the unit table's name.
 
     Args:
         whole: False leaves out what takes long: the pseudonyms are null and `_duplicate` is false.
@@ -94,7 +94,7 @@ def _local(kind: str, zone: str) -> str:
     for instant in (column for column in COLUMNS[kind] if column in values.INSTANTS):
         local = f"timezone({engine.quote(zone)}, {instant})"
         made += f", CAST({local} AS DATE) AS {LOCAL_DAYS[instant]}"
-        made += f", hour({local}) AS hour" if kind == "events" else ""
+        made += f", hour({local}) AS hour, epoch_us({instant}) AS moment" if kind == "events" else ""
     return made
 
 
@@ -105,6 +105,7 @@ def _nothing(kind: str) -> str:
 
 
 def _bound(backend, dataset: Dataset, source: Source, parts: list[Part], built: Path) -> _Bound:
+    parquet.check(parts)
     raw = " UNION ALL BY NAME ".join(f"({_relation(part, number, built)})" for number, part in enumerate(parts))
     view = engine.view(backend, raw)
     types = {column: str(dtype) for column, dtype in view.schema().items() if column not in PLACES}

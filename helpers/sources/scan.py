@@ -76,7 +76,7 @@ def shape(path: Path, label: str, delimiter: str | None = None, encoding: str | 
     Raises:
         InputError: The file is empty, is not UTF-8 text, or its header cannot be read, or repeats or leaves out a name.
     """
-    _check_encoding(encoding, label)
+    _check_reading(delimiter, encoding, label)
     with unpacked(path, encoding) as stream:
         head = _read(stream, LONGEST_HEADER, label)
     text = head.removeprefix(BOM).lstrip(b"\r\n")
@@ -84,7 +84,7 @@ def shape(path: Path, label: str, delimiter: str | None = None, encoding: str | 
         raise InputError(f"{label}: the file is empty. Export it again, or take it out of dataset.toml.")
     first = len(head) - len(text)
     number = 1 + head[:first].count(b"\n")
-    end = first + _first_end(text, ord(delimiter or DELIMITERS[0]), f"{label} line {number}")
+    end = first + _first_end(text, delimiter or DELIMITERS, label, number)
     try:
         line = head[first:end].rstrip(b"\r").decode("utf-8")
     except UnicodeDecodeError as fault:
@@ -97,24 +97,31 @@ def shape(path: Path, label: str, delimiter: str | None = None, encoding: str | 
     return Shape(path, encoding, found, columns, min(end + 1, len(head)), number + head[first:end].count(b"\n"))
 
 
-def _check_encoding(encoding: str | None, label: str) -> None:
+def _check_reading(delimiter: str | None, encoding: str | None, label: str) -> None:
+    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
+        raise InputError(f'{label}: delimiter = {delimiter!r} cannot part cells. It is one character such as ";".')
     try:
         codecs.lookup(encoding or "utf-8")
     except LookupError:
         raise InputError(f'{label}: no encoding is called "{encoding}". Allowed are names such as gb18030.') from None
 
 
-def _first_end(text: bytes, delimiter: int, place: str) -> int:
+def _first_end(text: bytes, delimiters: str, label: str, line: int) -> int:
     array = np.frombuffer(text, dtype=np.uint8)
-    ends = _outside(np.flatnonzero(array == NEWLINE), _fences(array, delimiter, lambda at: place))
+    newlines = np.flatnonzero(array == NEWLINE)
+    ends = _outside(newlines, _fences(array, delimiters, lambda at: _place(label, line, newlines, at)))
     if not len(ends) and len(text) >= LONGEST_HEADER // 2:
-        raise InputError(f"{place}: no end of the header in sight. Is a quote opened and never closed?")
+        raise InputError(f"{label} line {line}: no end of the header in sight. Is a quote opened and never closed?")
     return int(ends[0]) if len(ends) else len(text)
+
+
+def _place(label: str, line: int, newlines: np.ndarray, at: int) -> str:
+    return f"{label} line {line + int(np.searchsorted(newlines, at))}"
 
 
 def _names(line: str, delimiter: str, place: str) -> tuple[str, ...]:
     try:
-        columns = next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter))
+        columns = next(csv.reader(io.StringIO(line, newline="\n"), delimiter=delimiter, strict=True))
     except csv.Error as fault:
         raise InputError(f"{place}: the header cannot be read ({fault}). Lines must end with a line feed.") from None
     blank = [str(number) for number, column in enumerate(columns, 1) if not column.strip()]
@@ -181,7 +188,7 @@ def _split(data: bytes, delimiter: str, line: int, offset: int, last: bool, labe
     """Records of a block, the number of bytes used and of the line ends in them."""
     array = np.frombuffer(data, dtype=np.uint8)
     newlines = np.flatnonzero(array == NEWLINE)
-    quotes = _fences(array, ord(delimiter), lambda at: f"{label} line {line + np.searchsorted(newlines, at)}")
+    quotes = _fences(array, delimiter, lambda at: _place(label, line, newlines, at))
     ends = _outside(newlines, quotes)
     if last and (not len(ends) or ends[-1] != len(data) - 1):
         if len(quotes) % 2:
@@ -194,7 +201,9 @@ def _split(data: bytes, delimiter: str, line: int, offset: int, last: bool, labe
     used = min(int(ends[-1]) + 1, len(data))
     starts = np.concatenate(([0], ends[:-1] + 1))
     lines = line + np.searchsorted(newlines, starts)
-    stops = ends - ((ends > starts) & (array[np.maximum(ends - 1, 0)] == RETURN))
+    returns = _outside(np.flatnonzero(array[:used] == RETURN), quotes)
+    _check_returns(array, returns, lambda at: _place(label, line, newlines, at))
+    stops = ends - (np.searchsorted(returns, ends) - np.searchsorted(returns, starts))
     separators = _outside(np.flatnonzero(array[:used] == ord(delimiter)), quotes)
     cells = 1 + np.searchsorted(separators, stops) - np.searchsorted(separators, starts)
     damaged = np.zeros(len(starts), dtype=bool)
@@ -202,6 +211,17 @@ def _split(data: bytes, delimiter: str, line: int, offset: int, last: bool, labe
     full = stops > starts
     block = Records(data[:used], starts[full], stops[full], lines[full], offset, cells[full], damaged[full])
     return block, used, int(np.searchsorted(newlines, used))
+
+
+def _check_returns(array: np.ndarray, returns: np.ndarray, place: Callable[[int], str]) -> None:
+    """A carriage return that ends no line would cut a row in two for some readers and not for others."""
+    after = array[np.minimum(returns + 1, len(array) - 1)]
+    alone = returns[(after != NEWLINE) & (after != RETURN)]
+    if len(alone):
+        raise InputError(
+            f"{place(int(alone[0]))}: a carriage return ends no line. Put its cell in quotes, or save the file with one kind "
+            "of line end."
+        )
 
 
 def _unclosed(label: str, line: int, newlines: np.ndarray, ends: np.ndarray) -> InputError:
@@ -212,14 +232,14 @@ def _unclosed(label: str, line: int, newlines: np.ndarray, ends: np.ndarray) -> 
     )
 
 
-def _fences(array: np.ndarray, delimiter: int, place: Callable[[int], str]) -> np.ndarray:
+def _fences(array: np.ndarray, delimiters: str, place: Callable[[int], str]) -> np.ndarray:
     """Positions of the quotes between which cells stand, an opening and a closing one in turn.
 
     A quote in the middle of a cell that did not begin with one is a letter. Where there are none such, every quote is
     one of a pair (a doubled one closes and opens again), which is seen on all of them at once.
     """
     quotes = np.flatnonzero(array == QUOTE)
-    breaks = (delimiter, NEWLINE, RETURN)
+    breaks = (*delimiters.encode(), NEWLINE, RETURN)
     before = np.where(quotes > 0, array[quotes - 1], NEWLINE)
     after = np.where(quotes + 1 < len(array), array[np.minimum(quotes + 1, len(array) - 1)], NEWLINE)
     opens, closes = np.isin(before, breaks), np.isin(after, breaks)

@@ -77,7 +77,7 @@ def _tables(block: scan.Records, found: scan.Shape, label: str, schema: pa.Schem
             first = int(block.lines[sound][0])
             raise InputError(
                 f"{label}, between line {first} and {int(block.lines[-1])}: {sound.sum()} records but {parsed.num_rows} "
-                "rows. A quote stands inside a cell, or line ends are mixed; quote such cells and double their quotes."
+                "rows. Put cells that hold a quote or a line end in quotes, and double the quotes in them."
             )
         yield _with_places(parsed, block, sound, [None] * int(sound.sum()), schema)
     faulty = ~sound

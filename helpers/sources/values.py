@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from helpers.sources import blocks
 from helpers.sources.engine import name, quote
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def id_of(text: str) -> str:
 
 
 def of(column: str, expression: Expression, source: Source, dataset: Dataset, types: dict[str, str]) -> Value:
-    """How a column is read.
+    """How a column is read; an attribute of the dataset's own is text.
 
     Args:
         expression: Bound to the source's columns.
@@ -75,6 +76,8 @@ def of(column: str, expression: Expression, source: Source, dataset: Dataset, ty
     bare = types.get(expression.columns[0], "") if expression.typed is None else ""
     if column in IDS:
         return Value(f"coalesce({text}, '')", id_of(taken(column)))
+    if column not in (*blocks.KINDS[source.kind].required, *blocks.KINDS[source.kind].optional):
+        return Value(f"nullif(trim({text}), '')", taken(column))
     if column in INSTANTS or column in DAYS:
         return _time(column, expression.sql(), text, bare, dataset.timezone, source.ts_format)
     if column in MONEY:
@@ -92,8 +95,8 @@ def _money(column: str, expression: Expression, text: str, bare: str) -> Value:
         made = f"TRY_CAST({expression.sql()} AS DECIMAL(18, 4))"
         return Value(made, taken(column), wrong_at_source=f"{expression.sql()} IS NOT NULL AND {made} IS NULL")
     own = taken(column)
-    wrong = f"{own} <> '' AND ({name(column)} IS NULL OR NOT regexp_full_match({own}, '{DECIMAL}'))"
-    return Value(f"trim({text})", f"TRY_CAST(nullif({own}, '') AS DECIMAL(18, 4))", wrong)
+    made = f"CASE WHEN regexp_full_match({own}, '{DECIMAL}') THEN TRY_CAST({own} AS DECIMAL(18, 4)) END"
+    return Value(f"trim({text})", made, f"{own} <> '' AND {name(column)} IS NULL")
 
 
 def _time(column: str, sql: str, text: str, bare: str, zone: str, ts_format: str | None) -> Value:
