@@ -15,12 +15,14 @@ RUN  := $(VENV)/bin/python
 # What the environment was made for: this place, these versions. The last thing that the set-up writes.
 WANTED := { pwd; cat requirements.lock pyproject.toml; }
 
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report plan test test-hard lab bench tidy clean
+.PHONY: help setup report plan test test-hard lab bench tidy lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +35,7 @@ plan: setup ## Say what `make report` would run, and why
 
 test: setup ## Check everything that needs no root, Spark or browser (under 8 minutes)
 	@$(RUN) -m ruff check .
-	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not hard" $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not hard and not reports" $(ARGS)
 
 test-hard: setup ## Check what needs root, Spark or a browser
 	@$(RUN) -c 'import playwright' 2>/dev/null || $(VENV)/bin/uv pip install --quiet --python $(RUN) --require-hashes \
@@ -49,6 +51,11 @@ bench: setup ## Measure a whole run against papermill commands in a row
 tidy: setup ## Strip the notebooks and mend what ruff can mend
 	@$(RUN) -m helpers tidy
 	@$(RUN) -m ruff check --quiet --fix .
+
+lock: setup ## Resolve the lock files again, within the bounds of pyproject.toml
+	@$(VENV)/bin/uv pip compile pyproject.toml --extra test --extra build $(LOCKED) -o requirements.lock
+	@$(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["hard"], sep="\n")' \
+	  | $(VENV)/bin/uv pip compile - --constraint requirements.lock $(LOCKED) -o requirements-hard.lock
 
 clean: ## Remove the environment and everything that was built; sources and reports stay
 	rm -rf $(VENV) .ruff_cache data/*/built

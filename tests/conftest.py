@@ -29,11 +29,11 @@ def built_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def real_data():
-    """Gives the folder of a real data set by name; skips, naming it, where it is missing."""
+    """Gives the folder or file of a real data set by name; skips, naming it, where it is missing."""
 
     def find(name: str) -> Path:
         folder = REAL / name
-        if not folder.is_dir():
+        if not folder.exists():
             said = f"the real data set {name} is not here; GROWTH_RINGS_DATA names the folder that holds it"
             if os.environ.get(FORBID_SKIPS):
                 pytest.fail(said)

@@ -75,7 +75,8 @@ class Shop:
         return reading.rows(self.backend, self.found, self.parts, kind, self.built, **options)
 
     def judged(self, kind: str = "events", *, as_of: datetime | None = None, future_from: datetime | None = None):
-        return cleaning.judge(self.rows(kind), kind, as_of=as_of, future_from=future_from)
+        """Computed once, since compiling is what takes time in tests."""
+        return engine.keep(self.backend, cleaning.judge(self.rows(kind), kind, as_of=as_of, future_from=future_from))
 
     def records(self, kind: str = "events", **options) -> list[dict]:
         """Rows as plain Python values, in the order of files and lines."""

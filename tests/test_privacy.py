@@ -91,9 +91,8 @@ def test_two_that_want_the_first_key_at_once_get_the_same_one(shops):
 
 
 def test_a_key_inside_the_project_is_refused(shops):
-    found = shop_with(shops, f'key = "{paths.PROJECT}/data/shop.key"').found
     with pytest.raises(InputError, match="inside the project"):
-        privacy.key(found)
+        shop_with(shops, f'key = "{paths.PROJECT}/data/shop.key"')
     assert not (paths.PROJECT / "data" / "shop.key").exists()
 
 
@@ -116,7 +115,7 @@ def test_a_key_that_is_too_short_or_cannot_be_read_is_refused(shops, monkeypatch
         privacy.key(found)
     (tmp_path / "own.key").unlink()
     (tmp_path / "own.key").mkdir()
-    with pytest.raises(EnvironmentFault, match="own.key"):
+    with pytest.raises(EnvironmentFault, match="own"):
         privacy.key(found)
     monkeypatch.setenv("GROWTH_RINGS_KEY", "short")
     with pytest.raises(InputError, match="GROWTH_RINGS_KEY"):

@@ -1,4 +1,4 @@
-"""What the sources hold before anything is built: until when the data reach, which files, which events, and when to look again."""
+"""What the sources hold before anything is built: until when the data reach, which files and events, and when to look again."""
 
 from __future__ import annotations
 

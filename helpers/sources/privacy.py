@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers import paths
 from helpers.errors import EnvironmentFault, InputError
 from helpers.sources import blocks
 
@@ -36,7 +35,7 @@ def key(dataset: Dataset) -> bytes:
     """The dataset's pseudonym key: 32 bytes from the environment or its file, made on first use.
 
     Raises:
-        InputError: The key is shorter than 16 bytes, or its file lies inside the project.
+        InputError: The key is shorter than 16 bytes.
         EnvironmentFault: The key's file can be neither read nor made.
     """
     if dataset.simulate is not None:
@@ -44,8 +43,6 @@ def key(dataset: Dataset) -> bytes:
     if given := os.environ.get(KEY_VARIABLE):
         return _checked(hashlib.sha256(given.encode()).digest() if len(given) >= 16 else given.encode(), KEY_VARIABLE)
     path = Path(dataset.privacy.key).expanduser() if dataset.privacy.key else _default_path()
-    if path.resolve().is_relative_to(paths.PROJECT):
-        raise InputError(f"[privacy] key: {path} lies inside the project. Name a file outside it, such as ~/.config/shop.key.")
     try:
         if not path.exists():
             _make(path)

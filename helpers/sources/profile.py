@@ -108,9 +108,10 @@ def profile(dataset: Dataset) -> Profile:
 
 def _load(cache: Path) -> dict:
     try:
-        return json.loads(cache.read_text(encoding="utf-8"))
+        known = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _save(cache: Path, content: dict) -> None:
