@@ -68,8 +68,8 @@ def report(
     from helpers.runs import doctor, failures, pipeline, progress
 
     doctor.check_versions()
-    with progress.lines() as say:
-        outcome = pipeline.report(_request(dataset, week, root, given, only, force), say)
+    with progress.shown() as shown:
+        outcome = pipeline.report(_request(dataset, week, root, given, only, force), shown)
     print(failures.short(outcome.front))
     print(outcome.sentence)
 
@@ -134,9 +134,6 @@ def main() -> None:
     except GrowthRingsError as fault:
         print(f"\n{fault}", file=sys.stderr)
         sys.exit(fault.exit_code)
-    except KeyboardInterrupt:
-        print("\nInterrupted. Finished steps are kept; the same command goes on from there.", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -29,6 +29,7 @@ WEEKS = contracts.declare(
         "created": ("int64", "events", "contents created by them"),
         "created_squares": ("int64", "events squared", "sum over people of the squared number of contents"),
         "payers": ("int64", "people", "people with a payment"),
+        "payers_again": ("int64", "people", "of them, with a payment in the week before, too"),
         "net": ("decimal", "currency", "net amount"),
         "net_squares": ("float64", "currency squared", "sum over people of the squared net amount"),
     },
@@ -88,12 +89,17 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
         pays=user_day.pay.sum(),
         net=user_day.net.sum(),
     )
+    order = ibis.window(group_by="user_id", order_by="week")
+    by_user = by_user.mutate(before=by_user.week.lag().over(order), paid_before=by_user.pays.lag().over(order) > 0)
+    follows = by_user.week.epoch_days() - by_user.before.epoch_days() == 7
+    again = follows & by_user.paid_before & (by_user.pays > 0)
     amount = by_user.net.cast("float64")
     found = by_user.group_by("week").agg(
         active=by_user.active.sum(),
         created=by_user.created.sum(where=by_user.active),
         created_squares=(by_user.created * by_user.created).sum(where=by_user.active),
         payers=(by_user.pays > 0).sum(),
+        payers_again=again.fill_null(False).sum(),
         net=by_user.net.sum(),
         net_squares=(amount * amount).sum().round(4),
     )
@@ -103,7 +109,7 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
         return frame
     every = pd.date_range(frame["week"].min(), frame["week"].max(), freq="7D", name="week")
     frame = frame.set_index("week").reindex(every).reset_index()
-    whole = ("active", "created", "created_squares", "payers")
+    whole = ("active", "created", "created_squares", "payers", "payers_again")
     nothing = dict.fromkeys((*whole, "net_squares"), 0) | {"net": Decimal(0)}
     return frame.fillna(nothing).astype(dict.fromkeys(whole, "int64") | {"net_squares": "float64"})
 
@@ -113,9 +119,9 @@ def kpis(
 ) -> pd.DataFrame:
     """The main numbers of the week that ends on `last_day`, against the week before.
 
-    The intervals of changes: actives change by those who come and those who leave, both Poisson; new members and payers
-    are Poisson counts; contents an active are compared by Welch and first-week returns by the score test; amounts are
-    compound Poisson. People who are in both weeks make the true intervals of payers, contents and amounts narrower.
+    The intervals of changes: actives and payers change by those who come and those who leave, both Poisson; so are new
+    members; contents an active are compared by Welch and first-week returns by the score test; amounts are compound
+    Poisson. People who are in both weeks make the true intervals of contents and amounts narrower than these.
 
     Args:
         weeks, growth, cube: Contracts `weeks`, `growth`, `cohort_cube`.
@@ -141,9 +147,8 @@ def kpis(
         mean = week["created"] / week["active"].where(week["active"] > 0)
         rows.append(_row("content_per_active", mean, _mean_change(week), week["active"].iloc[-1], "nobody was active"))
     if paid:
-        payers = week["payers"].iloc[-1]
-        rows.append(_row("payers", week["payers"], _count_change(week["payers"]), payers))
-        rows.append(_row("net_amount", week["net"], _amount_change(week), payers))
+        rows.append(_row("payers", week["payers"], _payers_change(week), week["payers"].iloc[-1]))
+        rows.append(_row("net_amount", week["net"], _amount_change(week), week["payers"].iloc[-1]))
     return pd.DataFrame(rows)
 
 
@@ -173,6 +178,14 @@ def _flow_change(active: pd.Series, flows: pd.DataFrame) -> stats.Difference:
 
 def _count_change(counts: pd.Series) -> stats.Difference:
     return stats.compare_counts(counts.iloc[-2], counts.iloc[-1]) if len(counts) > 1 else stats.NO_DIFFERENCE_KNOWN
+
+
+def _payers_change(week: pd.DataFrame) -> stats.Difference:
+    """Only who pays in one of the two weeks varies (McNemar 1947): regulars would widen the interval for nothing."""
+    if len(week) < 2:
+        return stats.NO_DIFFERENCE_KNOWN
+    before, now, both = (int(count) for count in (*week["payers"].iloc[-2:], week["payers_again"].iloc[-1]))
+    return stats.compare_counts(before - both, now - both)
 
 
 def _mean_change(week: pd.DataFrame) -> stats.Difference:
@@ -228,11 +241,10 @@ def decompose(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
         One row per slice: `slice`, `rate`, `mix` (share; their total is the change of the pooled share, and NaN where
         one of the two has nobody).
     """
-    both = before.join(now, how="outer", lsuffix="_before", rsuffix="_now").fillna(0).astype(float)
+    both = before.join(now, how="outer", suffixes=("_before", "_now")).fillna(0).astype(float)
     weight = [both[f"size_{when}"] / (both[f"size_{when}"].sum() or np.nan) for when in ("before", "now")]
-    known = [
-        both[f"active_{when}"] / both[f"size_{when}"].where(both[f"size_{when}"] > 0) for when in ("before", "now")
-    ]
+    people = [both[f"size_{when}"].where(both[f"size_{when}"] > 0) for when in ("before", "now")]
+    known = [both["active_before"] / people[0], both["active_now"] / people[1]]
     rates = [known[0].fillna(known[1]).fillna(0), known[1].fillna(known[0]).fillna(0)]
     overall = sum((weight[i] * rates[i]).sum() for i in (0, 1)) / 2
     rate = (weight[0] + weight[1]) / 2 * (rates[1] - rates[0])

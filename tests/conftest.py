@@ -70,7 +70,7 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Built:
         fcntl.flock(lock, fcntl.LOCK_EX)
         patch.setenv(paths.BUILT_ROOT_VARIABLE, str(root))
         if not (root / "reports" / "sample" / "latest").exists():
-            pipeline.report(pipeline.Request(), print)
+            pipeline.report(pipeline.Request())
     return Built(root)
 
 

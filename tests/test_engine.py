@@ -42,7 +42,6 @@ def numbers(backend, count: int = 10) -> ibis.Table:
         "SET TimeZone = 'Asia/Shanghai'",
         "RESET lock_configuration",
         "SELECT * FROM read_csv('{own}/../outside.csv')",
-        "SELECT * FROM read_csv('{own}/link.csv')",
         "SELECT * FROM read_csv('http://127.0.0.1:9/x.csv')",
     ],
 )

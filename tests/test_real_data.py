@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real_data")]
 AMOUNTS = ("gross", "refunded", "net")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opened:
     """A data set with the rows of each kind read once, to be judged as of several instants."""
 
@@ -27,9 +27,7 @@ class Opened:
     rows: dict[str, ibis.Table]
 
     def judged(self, kind: str, *, whole: bool = False) -> ibis.Table:
-        as_of = None if whole else self.run.as_of
-        judged = cleaning.judge(self.rows[kind], kind, as_of=as_of, future_from=self.run.future_from)
-        return self.run.keep(judged)
+        return _judged(self, kind, whole)
 
     def ledger(self, *, whole: bool = False) -> dict[tuple[str, str], dict[str, int]]:
         """Rows of each file by status, the law of conservation held on the way."""
@@ -37,8 +35,19 @@ class Opened:
         return cleaning.ledger(reasons, self.run.rows_in).set_index(["table", "file"]).to_dict("index")
 
     def user_day(self, *, whole: bool = False) -> ibis.Table:
-        events = facts.timed(cleaning.kept(self.judged("events", whole=whole)))
-        return self.run.keep(facts.user_day(events, self.run.dataset.roles))
+        return _user_day(self, whole)
+
+
+@cache
+def _judged(held: Opened, kind: str, whole: bool) -> ibis.Table:
+    as_of = None if whole else held.run.as_of
+    return held.run.keep(cleaning.judge(held.rows[kind], kind, as_of=as_of, future_from=held.run.future_from))
+
+
+@cache
+def _user_day(held: Opened, whole: bool) -> ibis.Table:
+    events = facts.timed(cleaning.kept(held.judged("events", whole=whole)))
+    return held.run.keep(facts.user_day(events, held.run.dataset.roles))
 
 
 @cache
@@ -133,7 +142,7 @@ def test_travel_se_as_of_a_week_is_what_it_was_before_the_later_rows_came(travel
     assert ledger["users", "Users.csv.gz"]["after_as_of"] == 44_203 - 43_916
     assert sum(row["after_as_of"] for row in ledger.values()) > 0
     last = travel_se.user_day().day.max()
-    assert number(last) == travel_se.run.last_day == datetime(2017, 8, 20).date()
+    assert number(last) == travel_se.run.last_day == date(2017, 8, 20)
 
 
 @pytest.fixture
@@ -193,10 +202,7 @@ def test_online_retail_after_the_usual_cleaning(data_set, span):
 def test_an_invoice_is_one_session(online_retail):
     events = cleaning.kept(online_retail.judged("events", whole=True))
     sales = events.filter(events.event == "purchase")
-    invoices = number(sales.session_id.nunique())
-    found = number(online_retail.user_day(whole=True).sessions.sum())
-    assert timedelta(0) < timedelta(seconds=facts.TIMEOUT_S)
-    assert found == invoices
+    assert number(online_retail.user_day(whole=True).sessions.sum()) == number(sales.session_id.nunique())
 
 
 def test_cookie_cats_has_its_players_and_p_values(data_set):

@@ -46,7 +46,8 @@ def crowd(weeks: int = 9) -> list[dict]:
 
 
 def test_totals_by_week_are_those_of_a_recount():
-    rows = [*crowd(), {"user_id": "buyer", "day": made.day(0), "pay": 2, "net": Decimal("7.50")}]
+    regular = [{"user_id": "buyer", "day": made.day(at), "pay": 2, "net": Decimal("7.50")} for at in (0, 7, 13, 28, 41)]
+    rows = [*crowd(), *regular]
     found = weekly.weeks(made.table("user_day", rows))
     assert list(found.columns) == list(contracts.find("weeks").columns)
     for number, row in enumerate(found.to_dict("records")):
@@ -55,7 +56,9 @@ def test_totals_by_week_are_those_of_a_recount():
         created = {user: sum(one.get("create", 0) for one in own if one["user_id"] == user) for user in active}
         assert (row["week"].date(), row["active"]) == (made.day(7 * number), len(active))
         assert (row["created"], row["created_squares"]) == (sum(created.values()), sum(n**2 for n in created.values()))
-        assert row["payers"] == len({one["user_id"] for one in own if one.get("pay")})
+        payers, earlier = ({one["user_id"] for one in rows if one.get("pay") and (one["day"] - made.MONDAY).days // 7 == at}
+                           for at in (number, number - 1))  # fmt: skip
+        assert (row["payers"], row["payers_again"]) == (len(payers), len(payers & earlier))
         assert row["net"] == sum(one.get("net", 0) for one in own)
 
 
@@ -147,41 +150,40 @@ def test_without_payments_amounts_are_0_and_their_change_has_no_interval():
 
 
 def frames(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Two weeks of which the truth is known: 300 and 330 come anew, 200 and 150 pay 10 to 30 each."""
+    """Three weeks whose truth is known: 300 and 330 come anew, 200 and 150 amounts of 10 to 30; the payers are regulars."""
     week = pd.to_datetime([made.day(7 * at) for at in range(3)])
     came, left = rng.poisson([900, 300, 330]), rng.poisson([0, 280, 280])
     amounts = [rng.uniform(10, 30, rng.poisson(mean)) for mean in (200, 200, 150)]
+    pays = rng.random((3, 500)) < rng.beta(0.3, 0.7, 500)
     active = np.cumsum(came - left)
     weeks = pd.DataFrame({
-        "week": week, "active": active, "created": 0, "created_squares": 0, "payers": [len(paid) for paid in amounts],
+        "week": week, "active": active, "created": 0, "created_squares": 0, "payers": pays.sum(axis=1),
+        "payers_again": [0, *(pays[1:] & pays[:-1]).sum(axis=1)],
         "net": [paid.sum() for paid in amounts], "net_squares": [(paid**2).sum() for paid in amounts],
     })  # fmt: skip
     growth = pd.DataFrame({"week": week, "active": active, "new": came, "retained": 0, "resurrected": 0,
                            "churned": left, "first": [True, False, False]})  # fmt: skip
-    return (
-        weeks,
-        growth,
-        pd.DataFrame({name: [] for name in contracts.find("cohort_cube").columns}).astype({"cohort": "M8[us]"}),
-    )
+    nobody = {name: [] for name in contracts.find("cohort_cube").columns}
+    return weeks, growth, pd.DataFrame(nobody).astype({"cohort": "M8[us]"})
 
 
 def test_intervals_of_changes_cover_the_true_change_19_times_in_20():
     rng, truth = (
         np.random.default_rng(11),
-        {"weekly_actives": 50, "new_members": 30, "payers": -50, "net_amount": -1000},
+        {"weekly_actives": 50, "new_members": 30, "payers": 0, "net_amount": -1000},
     )
     draws = []
-    for _ in range(120):
+    for _ in range(80):
         found = weekly.kpis(*frames(rng), last_day=sunday(2), paid=True, creates=False).set_index("metric")
         draws.append([found.loc[name, "low"] <= change <= found.loc[name, "high"] for name, change in truth.items()])
     coverage = np.mean(draws, axis=0)
-    assert (coverage > 0.95 - 4 * 0.02).all(), coverage
+    assert ((coverage > 0.95 - 4 * 0.025) & (coverage < 1)).all(), coverage
 
 
 def test_contents_of_regulars_have_an_interval_that_is_wide_enough():
     """The same people come in both weeks, each with a rate of their own: Welch is then too careful, never too sure."""
     rng, covered = np.random.default_rng(12), []
-    for _ in range(80):
+    for _ in range(50):
         rates = rng.gamma(0.5, 2, 300)
         weeks = frames(rng)[0].assign(active=300)
         for at in (1, 2):
@@ -190,7 +192,7 @@ def test_contents_of_regulars_have_an_interval_that_is_wide_enough():
         _, growth, cube = frames(rng)
         found = weekly.kpis(weeks, growth, cube, last_day=sunday(2), paid=False, creates=True).set_index("metric")
         covered.append(found.loc["content_per_active", "low"] <= 0 <= found.loc["content_per_active", "high"])
-    assert np.mean(covered) > 0.95 - 2 * 0.025
+    assert np.mean(covered) > 0.95 - 2 * 0.031
 
 
 @given(COUNTS, COUNTS)

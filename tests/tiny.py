@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers import paths
-from helpers.runs import pipeline, planning
+from helpers.runs import pipeline, planning, progress
 
 TOML = """
 timezone = "Europe/Berlin"
@@ -114,7 +114,9 @@ class Project:
 
     def report(self, **options) -> pipeline.Outcome:
         self.lines.clear()
-        return pipeline.report(self.request(**options), self.lines.append)
+        said = progress.Plain()
+        said.say = self.lines.append
+        return pipeline.report(self.request(**options), said)
 
     def ran(self, **options) -> list[str]:
         """The steps that a report had to run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import selectors
@@ -153,6 +154,9 @@ def load_driver() -> None:
     """Import papermill and make the provisioner known; worth doing while the warm process is still importing."""
     with _without_rfc3987():
         import papermill  # noqa: F401
+    # What it logs of a failing cell is said by the runner, in better words.
+    logging.getLogger("papermill").addHandler(logging.NullHandler())
+    logging.getLogger("papermill").propagate = False
     from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
     KernelProvisionerFactory.provisioners[PROVISIONER] = EntryPoint(

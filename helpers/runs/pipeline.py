@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from threading import Thread
 from typing import Any
 
 from helpers import paths
-from helpers.errors import InputError
+from helpers.errors import GrowthRingsError, InputError
 from helpers.runs import failures, graph, keys, locking, opening, planning, publish, store
 from helpers.runs.planning import Checked, Plan, Request
+from helpers.runs.progress import Plain, Silent
 
 AT_ONCE = 2
-Say = Callable[[str], None]
 Records = dict[str, keys.Record | None]
 
 
@@ -35,25 +35,34 @@ class Outcome:
     published: publish.Published | None
 
 
-def report(request: Request, say: Say = lambda line: None) -> Outcome:
+class Interrupted(GrowthRingsError):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = 130
+
+
+def report(request: Request, progress: Plain | None = None) -> Outcome:
     """Run what must be run, publish the report, and say one line a step.
 
     Raises:
         GrowthRingsError: What went wrong, for a person to read; `exit_code` says of which kind it is.
     """
+    progress = progress or Silent()
     checked = planning.check(request)
     built = paths.built(checked.dataset.name)
     fresh = not built.exists()
     with ExitStack() as stack:
         stack.enter_context(_nothing_left_of_bad_input(built, fresh))
-        stack.enter_context(locking.held(built, say))
+        stack.enter_context(locking.held(built, progress.say))
         kernels = stack.enter_context(closing(Kernels()))
         if fresh or request.force:
             kernels.start()
         try:
-            return _carry_out(checked, kernels, say)
+            return _carry_out(checked, kernels, progress)
         except OSError as fault:
             raise failures.of_system(fault) from fault
+        except KeyboardInterrupt:
+            raise Interrupted("Interrupted. Finished steps are kept; the same command goes on from there.") from None
 
 
 class Kernels:
@@ -98,20 +107,20 @@ def _nothing_left_of_bad_input(built: Path, fresh: bool) -> Iterator[None]:
         raise
 
 
-def _carry_out(checked: Checked, kernels: Kernels, say: Say) -> Outcome:
+def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     began = time.monotonic()
     plan = planning.plan(checked)
     name, week = plan.run.dataset.name, plan.run.week
     shown = publish.current(name, week)
     if plan.is_idle and not plan.request.only and shown and shown.record["key"] == plan.key():
         publish.show(name, plan.run.dataset.title, shown)
-        say(f"{plan.title()}: nothing has changed, the report stands")
+        progress.say(f"{plan.title()}: nothing has changed, the report stands")
         return Outcome(shown.front, shown.record["headline"], plan.decisions, {}, shown)
-    say(plan.title())
+    progress.say(plan.title())
     store.make_private(plan.folder)
     opening.remember_root(plan.run.dataset)
     try:
-        decisions, records = _run_steps(plan, kernels, say, _kept(shown))
+        decisions, records = _run_steps(plan, kernels, progress, _kept(shown))
     finally:
         _sweep(paths.built(name) / "spill")
     if plan.request.only:
@@ -133,7 +142,7 @@ def _sweep(spill: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_steps(plan: Plan, kernels: Kernels, say: Say, kept: str) -> tuple[dict[str, keys.Decision], Records]:
+def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tuple[dict[str, keys.Decision], Records]:
     """Decide on each step when those before it are done, and run those that must, two at a time.
 
     A step that fails stops the run when those that are running have ended: they are worth keeping.
@@ -156,7 +165,8 @@ def _run_steps(plan: Plan, kernels: Kernels, say: Say, kept: str) -> tuple[dict[
                 decisions[step.name] = decision
                 waiting.remove(step)
                 if step.name in done:
-                    say(_line(step, decision))
+                    progress.say(_line(step, decision))
+            progress.working([step.name for step in running.values()])
             for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
                 step = running.pop(future)
                 if future.exception():
@@ -164,7 +174,7 @@ def _run_steps(plan: Plan, kernels: Kernels, say: Say, kept: str) -> tuple[dict[
                     built = [other.name for ended, other in running.items() if not ended.exception()]
                     raise _failure(step, future.exception(), plan, [*done, *built], kept) from future.exception()
                 done[step.name] = future.result()
-                say(_line(step, decisions[step.name], done[step.name].seconds))
+                progress.say(_line(step, decisions[step.name], done[step.name].seconds))
     except KeyboardInterrupt:
         kernels.close()
         raise

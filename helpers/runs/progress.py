@@ -1,45 +1,65 @@
-"""One line a step while a run works; on a terminal also what is being waited for."""
+"""One line a step while a run works; on a terminal also what it is working on."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-@contextmanager
-def lines() -> Iterator[Callable[[str], None]]:
-    """Gives `say(line)`. Rich's spinner is imported only where there is a terminal and something takes time."""
-    if not sys.stdout.isatty():
-        yield lambda line: print(line, flush=True)  # noqa: T201
-        return
-    shown = _Spinner()
-    try:
-        yield shown.say
-    finally:
-        shown.stop()
+class Plain:
+    """Lines, as they come."""
+
+    def say(self, line: str) -> None:
+        print(line, flush=True)  # noqa: T201
+
+    def working(self, names: list[str]) -> None:
+        """What is being run now; nothing is shown of it here."""
+
+    def stop(self) -> None:
+        """Nothing to take away."""
 
 
-class _Spinner:
-    """Prints lines above a spinner that starts with the second line: a run with one line has nothing to wait for."""
+class Silent(Plain):
+    """For a caller that wants the outcome alone."""
+
+    def say(self, line: str) -> None:
+        pass
+
+
+class Live(Plain):
+    """Lines above a spinner that names what is being run; rich is imported when the first step runs."""
 
     def __init__(self) -> None:
         self._status = None
-        self._began = time.monotonic()
 
     def say(self, line: str) -> None:
+        if self._status is None:
+            super().say(line)
+        else:
+            self._status.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def working(self, names: list[str]) -> None:
         from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         if self._status is None:
-            console = Console(highlight=False)
-            console.print(line, markup=False)
-            self._status = console.status("working ...")
+            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+            self._status = Progress(*columns, console=Console(), transient=True)
+            self._status.add_task("")
             self._status.start()
-        else:
-            self._status.console.print(line, markup=False)
-        self._status.update(f"working, {time.monotonic() - self._began:.0f} s")
+        self._status.update(self._status.task_ids[0], description=", ".join(names) or "pages")
 
     def stop(self) -> None:
         if self._status is not None:
             self._status.stop()
+
+
+@contextmanager
+def shown() -> Iterator[Plain]:
+    """What suits standard output: a terminal gets a spinner."""
+    made = Live() if sys.stdout.isatty() else Plain()
+    try:
+        yield made
+    finally:
+        made.stop()

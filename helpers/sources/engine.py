@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.errors import EnvironmentFault, InputError
+from helpers.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     import ibis
@@ -112,8 +112,3 @@ def write(backend, table: ibis.Table, path: Path, *, sort: list[str]) -> int:
     finally:
         temporary.unlink(missing_ok=True)
     return rows
-
-
-def explain(fault: Exception, what: str) -> InputError:
-    """The engine's own complaint in one plain line, without its pointer into generated SQL."""
-    return InputError(f"{what}: {str(fault).splitlines()[0]}")
