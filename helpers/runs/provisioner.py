@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from queue import Empty
@@ -28,6 +29,15 @@ class WarmProvisioner(LocalProvisioner):
         self.process = self.warm.fork(connection_file=connection_file, cwd=self.folder, env=self.variables)
         self.pid = self.pgid = self.process.pid
         return self.connection_info
+
+
+    async def wait(self) -> int | None:
+        """Wait until the kernel has ended; it was killed, so that takes milliseconds, and Jupyter would wait 100."""
+        while self.process is not None and self.process.poll() is None:
+            await asyncio.sleep(0.003)
+        ended = self.process.returncode if self.process is not None else 0
+        self.process = None
+        return ended
 
 
 class WarmClient(AsyncKernelClient):
