@@ -34,25 +34,6 @@ WEEKS = contracts.declare(
         "net_squares": ("float64", "currency squared", "sum over people of the squared net amount"),
     },
 )
-KPIS = contracts.declare(
-    "kpis",
-    grain="one row per main number of the week",
-    key=["metric"],
-    small=True,
-    nullable=("value", "before", "change", "low", "high", "band_low", "band_high"),
-    columns={
-        "metric": ("string", "", "key of metrics.toml"),
-        "value": ("float64", "", "this week"),
-        "before": ("float64", "", "the week before"),
-        "change": ("float64", "", "value less before"),
-        "low": ("float64", "", "95 % interval of the change"),
-        "high": ("float64", "", "95 % interval of the change"),
-        "n": ("int64", "people", "people whom the value describes"),
-        "band_low": ("float64", "", "usual range of the value, from the weeks before"),
-        "band_high": ("float64", "", "usual range of the value, from the weeks before"),
-        "reason": ("string", "", "why a value is unknown"),
-    },
-)
 PUBLISHED = contracts.declare(
     "published",
     grain="one row per number that is sent out",
@@ -129,8 +110,10 @@ def kpis(
         paid, creates: Whether the dataset has payments and created content at all.
 
     Returns:
-        Contract `kpis`, and `series`: the values of up to 13 weeks, oldest first. A value that is unknown is NaN and has
-        its reason; so is a change from or to such a value.
+        One row per number: `metric` (key of metrics.toml), `value`, `before` (the week before), `change`, its 95 % interval
+        `low`, `high`, `n` (people whom the value describes), `band_low`, `band_high` (the value's usual range, from the
+        weeks before), `series` (the values of up to 13 weeks, oldest first) and `reason`: why the value is unknown. What is
+        unknown is NaN, and so is a change from or to it.
     """
     monday = pd.Timestamp(last_day) - pd.Timedelta(days=6)
     begun = weeks["week"].min() if len(weeks) else monday
@@ -276,7 +259,7 @@ def published(kpis: pd.DataFrame | None, tier_sizes: pd.DataFrame | None, effect
     """All numbers of the week that are sent out (contract `published`).
 
     Args:
-        kpis, tier_sizes, effects: Contracts of these names; None where the dataset has none.
+        kpis: As the function gives them; `tier_sizes`, `effects`: the artefacts; None where the dataset has none.
     """
     parts = []
     if kpis is not None:

@@ -87,7 +87,7 @@ def recount(rows: list[tuple[str, str, int]], visits: dict, metric: dict) -> dic
 
 
 @given(ASSIGNED, VISITS)
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 def test_moments_and_effects_are_those_of_a_recount(rows, visits):
     moments = experiments.moments([PLAN], assignments(rows), None, user_day(visits), last_day=LAST)
     effects = experiments.effects(moments, [PLAN]).set_index("metric")

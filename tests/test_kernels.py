@@ -116,7 +116,7 @@ def test_kernels_end_with_a_warm_process_that_is_killed(tmp_path):
     forked = process.fork(connection_file=str(tmp_path / "kernel.json"), cwd="/", env={})
     process.process.kill()
     assert gone([forked.pid])
-    assert forked.poll() is not None
+    assert forked.wait(5) == -signal.SIGKILL
     process.close()
     assert not process.folder.exists()
 

@@ -31,13 +31,11 @@ class WarmProvisioner(LocalProvisioner):
         return self.connection_info
 
 
-    async def wait(self) -> int | None:
-        """Wait until the kernel has ended; it was killed, so that takes milliseconds, and Jupyter would wait 100."""
+    async def kill(self, restart: bool = False) -> None:
+        """Kill the kernel and see it gone, which takes milliseconds; Jupyter would look again after 100."""
+        await super().kill(restart)
         while self.process is not None and self.process.poll() is None:
             await asyncio.sleep(0.003)
-        ended = self.process.returncode if self.process is not None else 0
-        self.process = None
-        return ended
 
 
 class WarmClient(AsyncKernelClient):

@@ -5,6 +5,7 @@ A cast that fails leaves an empty value and a mark; what follows from it is for 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,8 +107,7 @@ def _nothing(kind: str) -> str:
 
 def _bound(backend, dataset: Dataset, source: Source, parts: list[Part], built: Path) -> _Bound:
     parquet.check(parts)
-    raw = " UNION ALL BY NAME ".join(f"({_relation(part, number, built)})" for number, part in enumerate(parts))
-    view = engine.view(backend, raw)
+    view = engine.view(backend, _united(parts, built))
     types = {column: str(dtype) for column, dtype in view.schema().items() if column not in PLACES}
     own = list(types)
     try:
@@ -143,14 +143,24 @@ def _parquet(part: Part, built: Path) -> Path:
     )  # fmt: skip
 
 
-def _relation(part: Part, number: int, built: Path) -> str:
-    """The part's own columns with `_line`, `_byte`, `_fault`, `_file` and `_part`, its number among the source's files."""
-    scanned = engine.quote(str(_parquet(part, built)))
-    label = f"{engine.quote(part.label)} AS _file, {number} AS _part"
-    if part.is_parquet:
-        places = "file_row_number + 1 AS _line, NULL::BIGINT AS _byte, NULL::VARCHAR AS _fault"
-        return f"SELECT * EXCLUDE (file_row_number), {places}, {label} FROM read_parquet({scanned}, file_row_number = true)"
-    return f"SELECT *, {label} FROM read_parquet({scanned})"
+def _united(parts: list[Part], built: Path) -> str:
+    """The parts' own columns with `_line`, `_byte`, `_fault`, `_file` and `_part`, a part's number among the source's files."""
+    queries = []
+    for plain in (False, True):
+        own = [(number, part) for number, part in enumerate(parts) if part.is_parquet is plain]
+        if own:
+            paths = ", ".join(engine.quote(str(_parquet(part, built))) for _, part in own)
+            places = "file_row_number + 1 AS _line, NULL::BIGINT AS _byte, NULL::VARCHAR AS _fault, " if plain else ""
+            file = _by_file(engine.quote(part.label) for _, part in own)
+            number = _by_file(str(number) for number, _ in own)
+            scanned = f"read_parquet([{paths}], union_by_name = true)"
+            queries.append(f"(SELECT *, {places}{file} AS _file, {number} AS _part FROM {scanned})")
+    return " UNION ALL BY NAME ".join(queries)
+
+
+def _by_file(values: Iterable[str]) -> str:
+    """SQL that gives each row the value of its file."""
+    return f"([{', '.join(values)}])[file_index::BIGINT + 1]"
 
 
 def _select(dataset: Dataset, bound: _Bound, whole: bool) -> str:

@@ -25,7 +25,7 @@ LONGEST_HEADER = 256 * 1024
 BOM = b"\xef\xbb\xbf"
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 DELIMITERS = ",;\t|"
-OURS = ("_line", "_byte", "_fault", "_file", "_part", "file_row_number")
+OURS = ("_line", "_byte", "_fault", "_file", "_part", "file_row_number", "file_index")
 
 
 @dataclass(frozen=True)
