@@ -242,7 +242,8 @@ def forest(rows: pd.DataFrame) -> str:
 def headline(kpis: pd.DataFrame | None, effects_found: pd.DataFrame, health: pd.DataFrame) -> str:
     """The first sentence: the clearest change of the week, or where there are no weeks the first decision."""
     if kpis is not None:
-        return sentences.headline(kpis)
+        active = kpis.loc[kpis["metric"] == "weekly_actives", "n"].max()
+        return word("finding.too_few") if gate.is_small(active) else sentences.headline(kpis)
     said = effects(effects_found, health)
     return said[0] if said else word("headline.nothing")
 
