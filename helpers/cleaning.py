@@ -193,7 +193,7 @@ def reasons(*judged: ibis.Table) -> pd.DataFrame:
 
 
 def by_reason(found: pd.DataFrame) -> pd.DataFrame:
-    """Reasons over all files of a table: `table`, `status`, `reason`, `rows`, `files`, and `first`, the first such row's place."""
+    """Reasons over all files of a table: `table`, `status`, `reason`, `rows`, `files`, and `first`, where such a row is first."""
     aside = found[found["status"] != "kept"]
     aside = aside.assign(first=aside["file"] + " line " + aside["first_line"].astype("str"))
     keys = ["table", "status", "reason"]

@@ -47,7 +47,7 @@ def test_a_kernel_has_its_parameters_its_folder_and_only_its_environment(tmp_pat
 
 
 def test_a_kernel_is_forked_with_the_heavy_libraries_already_there(tmp_path, warm):
-    loaded = "'statsmodels.api' in sys.modules, 'seaborn' in sys.modules"
+    loaded = "'scipy.stats' in sys.modules, 'seaborn' in sys.modules"
     said = executed(tmp_path, warm, f"import os, sys\nprint(os.getppid(), {loaded})")
     assert said == f"{warm.process.pid} True True"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.errors import InputError
+from helpers.sources import engine
 
 ROWS = [
     ["u01", "2026-03-01 10:00:00", "view", "茶", "3", ""],
@@ -184,7 +186,21 @@ referrer_id = "inviter"
 
 
 def test_attributes_keep_their_names_whatever_the_judgement_calls_its_own(shops):
-    names = ["source", "line", "fault", "status", "reason", "kind", "day", "event", "label", "nth", "h", "amount", "score"]
+    names = [
+        "source",
+        "line",
+        "fault",
+        "status",
+        "reason",
+        "kind",
+        "day",
+        "event",
+        "label",
+        "nth",
+        "h",
+        "amount",
+        "score",
+    ]
     more = "".join(f'{name} = "{name}"\n' for name in names)
     content = logs.as_csv(["uid", "inviter", *names], [["u1", "", *names]])
     shop = shops(logs.toml(after=USERS + more), events_csv=logs.as_csv(HEADER, ROWS), users_csv=content)
@@ -215,3 +231,13 @@ def test_units_without_an_id_are_told_apart_by_line_and_part(shops):
     ]
     rows = shops(toml.format("u"), u__1_csv=part, u__2_csv=part).records("units")
     assert len({row["unit_id"] for row in rows}) == 4
+
+
+@pytest.mark.parametrize("name", ["用户 ID", 'a"b', "sel ect", "it's", "$1; --", "a.b", "{x}", "%s"])
+def test_files_and_columns_may_have_any_name(shops, name):
+    label = name.replace('"', "") + " [2025].csv"
+    text = logs.toml(file=label).replace('"uid"', json.dumps(engine.name(name)))
+    rows = shops(text, **{label: logs.as_csv([name, "time", "type"], [row[:3] for row in ROWS])}).records()
+    assert [row["event"] for row in rows] == ["view", "pay", "view", None]
+    assert len({row["user_id"] for row in rows}) == 3
+    assert {row["_file"] for row in rows} == {label}

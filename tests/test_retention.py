@@ -63,7 +63,7 @@ def by_cohort(visits: Visits) -> dict[tuple[date, int], tuple[int, int]]:
 
 
 @given(VISITS)
-@settings(deadline=None, max_examples=12)
+@settings(made.AS_FOUND, max_examples=12)
 def test_the_cube_counts_what_sets_count(visits):
     cube = cube_of(visits)
     assert list(cube.columns) == list(contracts.find("cohort_cube").columns)
@@ -156,7 +156,7 @@ def test_only_the_newest_cohorts_are_recent():
 
 
 @given(VISITS)
-@settings(deadline=None, max_examples=25)
+@settings(made.AS_FOUND, max_examples=25)
 def test_dau_wau_and_mau_are_the_sizes_of_unions_of_sets(visits):
     found = retention.actives_day(user_day(visits), last_day=made.day(60))
     by_day = {at: {user for user, day in visits if day == at} for at in range(61)}
@@ -169,7 +169,7 @@ def test_dau_wau_and_mau_are_the_sizes_of_unions_of_sets(visits):
 
 
 @given(VISITS)
-@settings(deadline=None, max_examples=10)
+@settings(made.AS_FOUND, max_examples=10)
 def test_stickiness_is_mean_dau_over_mau_of_whole_windows(visits):
     actives = retention.actives_day(user_day(visits), last_day=SUNDAY)
     found = retention.stickiness(actives)
@@ -212,7 +212,7 @@ def recount(visits: Visits, last: int) -> list[dict]:
 
 
 @given(VISITS)
-@settings(deadline=None, max_examples=15)
+@settings(made.AS_FOUND, max_examples=15)
 def test_growth_accounting_is_that_of_sets_and_adds_up(visits):
     found = retention.growth(user_day(visits), last_day=SUNDAY)
     assert [{**row, "week": row["week"].date()} for row in found.to_dict("records")] == recount(visits, 9)

@@ -12,6 +12,7 @@ from helpers.errors import InputError, nearest
 from helpers.experiments.plan import EXPERIMENT, VARIANT, frame, members
 
 KINDS = ("proportion", "mean", "retention")
+LARGEST = 1e100  # what is larger (NaN and infinity, too) is no measurement, and its square would stop the query
 DAY_MEASURES = {"active_days": "active", "events": "active", "net": "net", "create": "create", "pay_days": "pay"}
 
 MOMENTS = contracts.declare(
@@ -137,8 +138,8 @@ def _column(seen: ibis.Table, metric: dict, plan: dict) -> ibis.Value:
 
 
 def _number(text: ibis.Value) -> ibis.Value:
-    """A metric's text as a number, yes and no in their usual spellings as 1 and 0; null where it is none or not finite."""
+    """A metric's text as a number, yes and no in their usual spellings as 1 and 0; null where it is none or endless."""
     lower = text.cast("string").strip().lower()
     number = lower.try_cast("float64")
-    finite = ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+    finite = ibis.ifelse(number.abs() <= LARGEST, number, ibis.null("float64"))
     return ibis.cases((lower.isin(["true", "yes", "t"]), 1.0), (lower.isin(["false", "no", "f"]), 0.0), else_=finite)

@@ -81,7 +81,7 @@ class Warm:
         with suppress(OSError):
             self.process.stdin.close()
         try:
-            self.process.wait(timeout=3)
+            self.process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

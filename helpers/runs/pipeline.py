@@ -48,15 +48,16 @@ def report(request: Request, progress: Plain | None = None) -> Outcome:
         GrowthRingsError: What went wrong, for a person to read; `exit_code` says of which kind it is.
     """
     progress = progress or Silent()
-    checked = planning.check(request)
-    built = paths.built(checked.dataset.name)
+    asked = planning.ask(request)
+    built = paths.built(Path(asked.request.dataset).resolve().name)
     fresh = not built.exists()
     with ExitStack() as stack:
-        stack.enter_context(_nothing_left_of_bad_input(built, fresh))
-        stack.enter_context(locking.held(built, progress.say))
         kernels = stack.enter_context(closing(Kernels()))
         if fresh or request.force:
             kernels.start()
+        checked = planning.with_dataset(asked)
+        stack.enter_context(_nothing_left_of_bad_input(built, fresh))
+        stack.enter_context(locking.held(built, progress.say))
         try:
             return _carry_out(checked, kernels, progress)
         except OSError as fault:
@@ -77,7 +78,7 @@ class Kernels:
 
         if self._warm is None:
             self._warm = kernels.Warm()
-            Thread(target=_import_ahead, daemon=True).start()
+            Thread(target=_import_driver, daemon=True).start()
         return self._warm
 
     def close(self) -> None:
@@ -85,15 +86,20 @@ class Kernels:
             self._warm.close()
 
 
-def _import_ahead() -> None:
-    """What goes wrong here goes wrong again, and is said, where it is needed."""
+def _import_driver() -> None:
+    """Ahead of time: what goes wrong here goes wrong again, and is said, where it is needed."""
     with suppress(Exception):
         from helpers.runs import kernels
 
         kernels.load_driver()
+
+
+def _import_page() -> None:
+    """While the kernels work, the exporter's import and its templates."""
+    with suppress(Exception):
         from helpers.show import page
 
-        page.history("", [])  # the exporter's own import and templates
+        page.history("", [])
 
 
 @contextmanager
@@ -119,6 +125,7 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     progress.say(plan.title())
     store.make_private(plan.folder)
     opening.remember_root(plan.run.dataset)
+    Thread(target=_import_page, daemon=True).start()
     try:
         decisions, records = _run_steps(plan, kernels, progress, _kept(shown))
     finally:

@@ -28,6 +28,15 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A request whose parameters and week are sound, with the notebooks that it is about."""
+
+    request: Request
+    notebooks: list[Notebook]
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Checked:
     """A request in which nothing is wrong that can be seen without reading a row."""
 
@@ -81,14 +90,33 @@ def check(request: Request) -> Checked:
     Raises:
         InputError: One of them is wrong; nothing has been written.
     """
+    return with_dataset(ask(request))
+
+
+def ask(request: Request) -> Asked:
+    """What can be checked in milliseconds: parameters, and the week's form.
+
+    Raises:
+        InputError: One of them is wrong.
+    """
     books = notebooks.read_all(request.notebooks)
     values = parameters.parse(list(request.given), parameters.collect(books))
     request = replace(request, **{name: values.pop(name) for name in parameters.RESERVED if name in values})
     if request.week != weeks.LATEST:
         weeks.parse(request.week)
+    return Asked(request, books, values)
+
+
+def with_dataset(asked: Asked) -> Checked:
+    """The same, and the dataset.
+
+    Raises:
+        InputError: dataset.toml is wrong.
+    """
     from helpers.sources import dataset as datasets
 
-    return Checked(request, books, values, datasets.load(request.dataset, request.root))
+    request = asked.request
+    return Checked(request, asked.notebooks, asked.values, datasets.load(request.dataset, request.root))
 
 
 def plan(checked: Checked) -> Plan:

@@ -30,10 +30,7 @@ LIBRARIES = (
     "tornado.platform.asyncio",
     "pandas",
     "helpers.sources.ahead",
-    "scipy.stats",
-    "statsmodels.api",
     "seaborn",
-    "ipywidgets",
 )
 NOT_IN_NOTEBOOKS = ("helpers.runs", "helpers.sources.sample", "helpers.__main__")
 PR_SET_PDEATHSIG = 1
@@ -52,7 +49,7 @@ def main(descriptor: int) -> None:
 
 
 def _ours() -> list[str]:
-    """The modules of this package that a notebook may use."""
+    """The modules of this package that a notebook may use, which bring scipy and the rest along."""
     found = [module.name for module in pkgutil.walk_packages(helpers.__path__, "helpers.")]
     return ["helpers.runs.opening", *(name for name in found if not name.startswith(NOT_IN_NOTEBOOKS))]
 
