@@ -206,24 +206,23 @@ def _scores(people: ibis.Table, last_day: date, limits: dict) -> dict[str, ibis.
 
 
 def _payment(people: ibis.Table, past: ibis.Table, last_day: date, rules: dict) -> ibis.Table:
-    """Payers by the quantile of the payers; among the others, those most likely to pay."""
+    """Payers by the quantile of the payers; among the others, the most likely to pay.
+
+    Who is as likely as another stays together: a group that does not fit into the top share whole does not stand out.
+    """
     limits = rules["payment"]
     paying = people.net_90 > 0
     amount = people.filter(paying).net_90.cast("float64")
     bound = amount.quantile(limits["high_quantile"]).as_scalar()
     likely = _likelihood(people.mutate(paying=paying), past, last_day, rules)
-    cut = likely.filter(~likely.paying).aggregate(
-        cut=ibis._.pay_probability.quantile(1 - limits["potential_share"]), least=ibis._.pay_probability.min()
-    )
-    stands_out = (likely.pay_probability >= cut.cut.as_scalar()) & (likely.pay_probability > cut.least.as_scalar())
-    return likely.mutate(
-        payment=ibis.cases(
-            (likely.paying & (likely.net_90.cast("float64") >= bound), "high payer"),
-            (likely.paying, "payer"),
-            (stands_out.fill_null(False), "potential payer"),
-            else_="non-payer",
-        )
-    )
+    known = likely.pay_probability.notnull()
+    as_likely = (
+        (-likely.pay_probability).cume_dist().over(ibis.window(group_by=known))
+    )  # share of those at least as likely
+    stands_out = known & (as_likely <= limits["potential_share"])
+    high = likely.paying & (likely.net_90.cast("float64") >= bound)
+    branches = [(high, "high payer"), (likely.paying, "payer"), (stands_out, "potential payer")]
+    return likely.mutate(payment=ibis.cases(*branches, else_="non-payer"))
 
 
 def _likelihood(people: ibis.Table, past: ibis.Table, last_day: date, rules: dict) -> ibis.Table:

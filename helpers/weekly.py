@@ -74,7 +74,7 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
     by_user = by_user.mutate(before=by_user.week.lag().over(order), paid_before=by_user.pays.lag().over(order) > 0)
     follows = by_user.week.epoch_days() - by_user.before.epoch_days() == 7
     again = follows & by_user.paid_before & (by_user.pays > 0)
-    amount = by_user.net.cast("float64")
+    amount = by_user.net.cast("decimal(19, 4)")  # so that the sum of squares is the same in any order
     found = by_user.group_by("week").agg(
         active=by_user.active.sum(),
         created=by_user.created.sum(where=by_user.active),
@@ -82,7 +82,7 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
         payers=(by_user.pays > 0).sum(),
         payers_again=again.fill_null(False).sum(),
         net=by_user.net.sum(),
-        net_squares=(amount * amount).sum().round(4),
+        net_squares=(amount * amount).sum().cast("float64"),
     )
     frame = found.order_by("week").to_pandas()
     frame["week"] = pd.to_datetime(frame["week"])
@@ -142,10 +142,10 @@ def _row(metric: str, series: pd.Series, change: stats.Difference, n: int, reaso
     middle = past.median() if len(past) >= LEAST_HISTORY else np.nan
     spread = BAND * (past - middle).abs().median() if len(past) >= LEAST_HISTORY else np.nan
     value, before = known.iloc[-1], known.iloc[-2] if len(known) > 1 else np.nan
-    unknown, moved = np.isnan(value), not np.isnan(value - before)
+    unknown = np.isnan(value)
     return {
         "metric": metric, "value": value, "before": before, "change": value - before,
-        "low": change.low if moved else np.nan, "high": change.high if moved else np.nan, "n": 0 if unknown else int(n),
+        "low": change.low, "high": change.high, "n": 0 if unknown else int(n),
         "band_low": middle - spread, "band_high": middle + spread, "reason": reason if unknown else "",
         "series": known.iloc[-HISTORY:].tolist(),
     }  # fmt: skip

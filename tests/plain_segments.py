@@ -114,23 +114,20 @@ def payment(found: dict[str, dict], own: dict[str, list], today: date, rules: Ma
     limits = rules["payment"]
     payers = [one["net_90"] for one in found.values() if one["net_90"] > 0]
     bound = quantile(payers, limits["high_quantile"]) if payers else None
-    chances = {name: found[name].get("chance") for name in found}
+    chances = {}
     rates = paid_of_those_alike(own, today, rules)
     for name, one in found.items():
         alike = (step(one["active_days"]), one["ever_paid"])
         chances[name] = rates.get(alike) if one["net_90"] <= 0 else None
     known = [chance for chance in chances.values() if chance is not None]
-    cut = quantile(known, round(1 - limits["potential_share"], 9)) if known else None
     tiers = {}
     for name, one in found.items():
-        chance = chances[name]
-        found[name]["chance"] = chance
+        one["chance"] = chance = chances[name]
         if one["net_90"] > 0:
             tiers[name] = "high payer" if Fraction(one["net_90"]) >= bound else "payer"
         else:
-            tiers[name] = (
-                "potential payer" if chance is not None and chance >= cut and chance > min(known) else "non-payer"
-            )
+            ahead = 1 if chance is None else Fraction(sum(other >= chance for other in known), len(known))
+            tiers[name] = "potential payer" if ahead <= Fraction(str(limits["potential_share"])) else "non-payer"
     return tiers
 
 

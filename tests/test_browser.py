@@ -91,7 +91,7 @@ def test_folded_data_open_without_scripts(sample, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((sample.pages / "04_retention.html").as_uri())
-    first = page.locator("figure details").first
+    first = page.locator(".gr-figure > details").first
     first.locator("summary").click()
     assert first.locator("table").is_visible()
     context.close()

@@ -201,6 +201,19 @@ def test_variance_survives_a_large_offset():
     assert experiments.effects(moments, [plan])["p"].iloc[0] == pytest.approx(0.8048817977199217, rel=1e-6)
 
 
+def test_moments_are_the_same_to_the_last_bit_in_any_order_of_rows():
+    rng, plan = np.random.default_rng(5), game(spent="mean")
+    variants, spent = rng.choice(["a", "b"], 3000), rng.lognormal(3, 2, 3000).round(2)
+    found = []
+    for order in (np.arange(3000), rng.permutation(3000), np.argsort(spent)):
+        table = units(variants[order].tolist(), spent=[str(value) for value in spent[order]])
+        found.append(experiments.moments([plan], None, table, None, last_day=None))
+    assert found[0].equals(found[1]) and found[0].equals(found[2])
+    for row in found[0].to_dict("records"):
+        own = spent[variants == row["variant"]]
+        assert (row["total"], row["squares"]) == pytest.approx((own.sum(), own.var() * len(own)), rel=1e-9)
+
+
 def test_an_arm_that_nobody_is_in_is_shown_as_unknown():
     given = ([PLAN], assignments([("u", "a", 1), ("v", "a", 2)]), None)
     arms, moments = experiments.arms(*given), experiments.moments(*given, user_day({}), last_day=LAST)

@@ -1,5 +1,6 @@
 """A whole run: what is run again and why, what is kept when it fails, what a person reads."""
 
+import errno
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import tiny
 
 from helpers import paths
 from helpers.errors import EnvironmentFault, InputError, RunFailed
-from helpers.runs import graph, kernels, locking, pipeline, planning
+from helpers.runs import graph, kernels, locking, planning, publish
 
 ALL = ["01_first", "02_second", "03_third", "weekly"]
 
@@ -325,6 +326,23 @@ def test_the_commands_exit_codes(project, tmp_path):
         assert name in helped.stdout
 
 
+def test_a_full_disk_is_told_as_a_fault_of_the_machine_and_keeps_the_last_report(reported, monkeypatch):
+    before = pages(reported)
+    reported.change("03_third", "## About kinds", "## Of kinds")
+
+    def full(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "_write", full)
+        with pytest.raises(EnvironmentFault, match=r"No space left on device\. Free some space") as failed:
+            reported.report()
+    assert failed.value.exit_code == 4
+    assert pages(reported) == before
+    reported.report()
+    assert pages(reported) != before
+
+
 def test_run_json_is_written_last_and_says_what_was_done(reported):
     record = json.loads((reported.reports / "2026-W10" / "run.json").read_text("utf-8"))
     assert record["steps"]["02_second"]["action"] == "run"
@@ -334,8 +352,6 @@ def test_run_json_is_written_last_and_says_what_was_done(reported):
 
 
 def test_killed_between_run_json_and_the_links_the_next_call_finishes(project, monkeypatch):
-    from helpers.runs import publish
-
     with monkeypatch.context() as patch:
         patch.setattr(publish, "show", lambda *_: None)
         project.report()
@@ -343,4 +359,3 @@ def test_killed_between_run_json_and_the_links_the_next_call_finishes(project, m
     outcome = project.report()
     assert outcome.front.exists()
     assert (project.reports / "published.csv").read_text("utf-8").count("\n") == 2
-    assert pipeline.AT_ONCE == 2

@@ -67,6 +67,12 @@ def topic(user: str, name: str, age: int, weight: str = "1") -> dict:
     return {"user_id": user, "topic": name, "day": ago(age), "weight": Decimal(weight)}
 
 
+def test_interests_are_the_same_to_the_last_bit_in_any_order_of_rows():
+    rng = random.Random(4)
+    rows = [topic(rng.choice("abc"), rng.choice(["art", "cats"]), age, rng.choice(["0.5", "3"])) for age in range(400)]
+    assert interests(rows) == interests(rows[::-1]) == interests(rng.sample(rows, len(rows)))
+
+
 def test_an_event_weighs_half_after_its_half_life_and_nothing_before_it_happens():
     found = interests([topic("a", "art", 14), topic("b", "art", 0), topic("b", "art", -1, "9")], rarity=False)
     assert (found["a", "art"]["weight"], found["b", "art"]["weight"]) == (0.5, 1.0)
@@ -152,6 +158,25 @@ def test_what_happens_later_changes_no_portrait():
     known = {name: [row for row in rows if row.get("day", TODAY) <= TODAY] for name, rows in facts.items()}
     known["users"] = [row for row in facts["users"] if row["registered_day"] is None or row["registered_day"] <= TODAY]
     assert of(facts) == of(known) and known != facts
+
+
+def test_first_days_that_are_still_to_come_are_unknown():
+    rows = [{"user_id": "a", "day": ago(3), "events": 1}, {"user_id": "a", "day": ago(-1), "active": 1, "pay": 1}]
+    found = of({"user_day": rows, "user_hour": [], "users": [], "reply_day": []})["a"]
+    assert (found["first_day"], found["first_active_day"], found["first_pay_day"]) == (ago(3), None, None)
+
+
+def test_nobody_invites_himself():
+    users = [{"user_id": "a", "referrer_id": "a"}, {"user_id": "b", "referrer_id": "a"}]
+    assert of({"user_day": [], "user_hour": [], "users": users, "reply_day": []})["a"]["referrals"] == 1
+
+
+@pytest.mark.parametrize(
+    "born, band", [(2027, None), (2009, "under 18"), (2008, "18-24"), (1916, "55 and over"), (1915, None)]
+)
+def test_age_bands_end_where_they_say_and_impossible_years_are_left_out(born, band):
+    users = [{"user_id": "a", "birth_year": born}]
+    assert of({"user_day": [], "user_hour": [], "users": users, "reply_day": []})["a"]["age_band"] == band
 
 
 def portrait_of_tastes(rows: list[dict]) -> dict[str, dict]:

@@ -144,6 +144,20 @@ def test_equal_payers_at_the_quantile_are_kept_together():
     assert found == {"a": "payer", **dict.fromkeys("bcde", "high payer")}
 
 
+@pytest.mark.parametrize("busy, potential", [(3, 3), (4, 0)])
+def test_potential_payers_are_at_most_a_tenth_of_the_non_payers_and_stay_together(busy, potential):
+    """Of four who had 12 active days 28 days ago two have paid since, of thirty who had one day nobody has."""
+    rows = [row for name in ("p", "q", "x", "y") for row in days(range(28, 40), name, active=1)]
+    rows += [row for name in ("p", "q") for row in days([5], name, pay=1, net=Decimal(9))]
+    for number in range(30):
+        rows += days([30, *(range(12) if number < busy else [3])], f"u{number}", active=1)
+    found = tiers(rows)
+    assert {row["pay_probability"] for row in found.values()} == {None, 0.0, 0.5}
+    assert [name for name, row in found.items() if row["payment"] == "potential payer"] == [
+        f"u{at}" for at in range(potential)
+    ]
+
+
 def test_who_was_paid_back_in_full_is_no_payer():
     rows = [*days([9], pay=1, net=Decimal("49.90")), *days([8], net=Decimal("-49.90"))]
     assert tiers(rows)["u0"]["payment"] == "non-payer"

@@ -1,6 +1,7 @@
 """The set-up: one set of versions, told in three files; the code under test is this tree's."""
 
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -25,6 +26,7 @@ CONDA = {
     "uv": None,
 }
 NOT_PYPROJECT = {"python", "pip"}
+HERE = paths.PROJECT
 
 
 def conda() -> dict[str, str]:
@@ -86,6 +88,7 @@ def test_the_doctor_finds_nothing_here():
 
 def test_the_doctor_names_the_library_the_bound_and_the_remedy(monkeypatch):
     have = {"duckdb": "2.0.0", "sqlglot": "30.30.1"}
+    monkeypatch.setattr(doctor, "_let_it_be_made_again", lambda: None)
     monkeypatch.setattr(doctor.metadata, "version", lambda name: have.get(name) or metadata.distribution(name).version)
     with pytest.raises(EnvironmentFault) as refused:
         doctor.check_versions()
@@ -96,14 +99,23 @@ def test_the_doctor_names_the_library_the_bound_and_the_remedy(monkeypatch):
     assert "make setup" in first
 
 
-def test_a_missing_library_is_named(monkeypatch):
+def test_a_missing_library_is_named_and_the_environment_is_mended_by_the_next_call(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    shutil.copy(HERE / "pyproject.toml", tmp_path)
+    mark = tmp_path / ".venv" / "made-for"
+    mark.parent.mkdir()
+    mark.touch()
+
     def version(name):
         if name == "pandas":
             raise metadata.PackageNotFoundError(name)
         return metadata.distribution(name).version
 
     monkeypatch.setattr(doctor.metadata, "version", version)
-    assert doctor.faults()[0].startswith("pandas is not installed.")
+    with pytest.raises(EnvironmentFault, match=r"pandas is not installed\. Run `make setup`"):
+        doctor.check_versions()
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize(

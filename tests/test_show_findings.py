@@ -84,4 +84,4 @@ def test_what_changed_and_what_did_not_share_the_numbers_out():
     both = pd.concat([kpis(), kpis(metric="payers", clear=False)], ignore_index=True)
     assert len(findings.changes(both)) == 1 and "Weekly actives" in findings.changes(both)[0]
     assert "Payers" in findings.unchanged(both) and "Weekly actives" not in findings.unchanged(both)
-    assert findings.changes(kpis(clear=False)) == ["Nothing lies outside its usual range this week"]
+    assert findings.changes(kpis(clear=False)) == ["No number moved clearly against the week before, beyond its usual range"]

@@ -217,6 +217,15 @@ def test_with_the_same_shares_of_the_whole_all_is_rate_and_with_the_same_rates_a
     assert weekly.decompose(before, shifted)["rate"].abs().max() == pytest.approx(0, abs=1e-12)
 
 
+def test_a_slice_that_grows_below_the_average_pulls_the_whole_down():
+    """The vector `simpson-mix`: both slices are up 2 points, the whole is down 7."""
+    before = pd.DataFrame({"size": [800, 200], "active": [320, 20]}, ["organic", "paid"])
+    now = pd.DataFrame({"size": [500, 500], "active": [210, 60]}, ["organic", "paid"])
+    found = weekly.decompose(before, now).set_index("slice")
+    assert found["rate"].tolist() == pytest.approx([0.65 * 0.02, 0.35 * 0.02])
+    assert found["mix"].tolist() == pytest.approx([-0.3 * (0.41 - 0.305), 0.3 * (0.11 - 0.305)])
+
+
 def test_the_change_of_retention_in_parts_is_the_change_that_is_shown():
     """Of the 17 who joined in week 7, only 9 came back in week 8."""
     lost = {f"u7.{number}" for number in range(9, 17)}

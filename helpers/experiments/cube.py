@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
+from fractions import Fraction
 
 import ibis
 import pandas as pd
@@ -12,6 +14,7 @@ from helpers.errors import InputError, nearest
 from helpers.experiments.plan import EXPERIMENT, VARIANT, frame, members
 
 KINDS = ("proportion", "mean", "retention")
+STEP_BITS = 40
 LARGEST = 1e100  # what is larger (NaN and infinity, too) is no measurement, and its square would stop the query
 DAY_MEASURES = {"active_days": "active", "events": "active", "net": "net", "create": "create", "pay_days": "pay"}
 
@@ -75,13 +78,16 @@ def moments(
 
 
 def _moments(valued: ibis.Table, plan: dict, metric: dict) -> pd.DataFrame:
+    """Sums of whole steps from the middle of all values: exact, so that they are the same in any order and on any engine."""
+    middle, step = _scale(valued)
     there = valued.value.notnull()
+    steps = ((valued.value - middle) / step).round().cast("decimal(19, 0)")
     counted = valued.group_by("variant").agg(
         n=there.sum(),
-        total=valued.value.sum().fill_null(0.0),
-        variance=valued.value.var(how="pop").fill_null(0.0),
         missing=(~there).sum(),
         odd=((valued.value != 0) & (valued.value != 1)).fill_null(False).sum(),
+        first=steps.sum().fill_null(0),
+        second=(steps * steps).sum().fill_null(0),
     )
     made = counted.to_pandas().set_index("variant").reindex(list(plan["variants"]), fill_value=0).reset_index()
     odd = int(made.pop("odd").sum())
@@ -90,8 +96,20 @@ def _moments(valued: ibis.Table, plan: dict, metric: dict) -> pd.DataFrame:
             f"experiment {plan['name']}: metric {metric['name']} is a proportion, but {odd:,} values are not 0 or 1. "
             'Call it kind = "mean".'
         )
-    made["squares"] = made.pop("variance") * made["n"]
+    sums = [[int(sum_) for sum_ in row] for row in zip(made["n"], made.pop("first"), made.pop("second"), strict=True)]
+    made["total"] = [float(n * Fraction(middle) + first * Fraction(step)) for n, first, _ in sums]
+    made["squares"] = [
+        float((second - Fraction(first**2, max(n, 1))) * Fraction(step) ** 2) for n, first, second in sums
+    ]
     return made.astype({"n": "int64", "missing": "int64", "total": "float64", "squares": "float64"})
+
+
+def _scale(valued: ibis.Table) -> tuple[float, float]:
+    """The middle of all values, and a step, a power of two, so that none lies more than 2^40 steps from it."""
+    ends = valued.aggregate(low=valued.value.min().fill_null(0.0), high=valued.value.max().fill_null(0.0)).to_pandas()
+    low, high = (float(ends[end].iloc[0]) for end in ("low", "high"))
+    middle = low / 2 + high / 2
+    return middle, 2.0 ** (math.frexp(high - middle)[1] - STEP_BITS) if high > middle else 1.0
 
 
 def _valued(seen: ibis.Table, metric: dict, plan: dict, user_day, last_day: date | None) -> ibis.Table:

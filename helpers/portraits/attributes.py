@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import ibis
 
 from helpers import contracts
+from helpers.portraits.topics import exact_sum
 
 WINDOW = 28
 NIGHT_HOURS = (22, 23, 0, 1, 2, 3, 4)
@@ -215,10 +216,11 @@ def _referrals(users: ibis.Table) -> ibis.Table:
 def _tastes(interests: ibis.Table) -> ibis.Table:
     """Of the topics that still count; shares that do not add up to 1 would make the evenness exceed it."""
     felt = interests.filter(interests.weight >= LEAST_WEIGHT)
-    entropy = felt.weight.sum().ln() - (felt.weight * felt.weight.ln()).sum() / felt.weight.sum()
+    whole = exact_sum(felt.weight)
+    entropy = whole.ln() - exact_sum(felt.weight * felt.weight.ln()) / whole
     return felt.group_by("user_id").agg(
         topics=felt.count(),
-        interest_weight=felt.weight.sum(),
+        interest_weight=whole,
         top_topic=felt.topic.max(where=felt["rank"] == 1),
         top_share=felt.share.max(),
         breadth=ibis.ifelse(felt.count() > 1, entropy / felt.count().cast("float64").ln().nullif(0), 0.0),

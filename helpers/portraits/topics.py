@@ -43,15 +43,20 @@ def interests(user_topic_day: ibis.Table, *, last_day: date, half_life_days: flo
     past = user_topic_day.filter(user_topic_day.day <= last_day)
     age = ibis.literal(last_day).epoch_days() - past.day.epoch_days()
     decayed = past.weight.cast("float64") * (ibis.literal(2.0) ** (-age / float(half_life_days)))
-    weights = past.mutate(decayed=decayed).group_by(["user_id", "topic"]).agg(weight=ibis._.decayed.sum())
+    weights = past.mutate(decayed=decayed).group_by(["user_id", "topic"]).agg(weight=exact_sum(ibis._.decayed))
     if rarity:
         people = past.select("user_id").distinct().aggregate(everyone=ibis._.count()).as_scalar()
         fans = weights.group_by("topic").agg(fans=ibis._.count())
         joined = weights.join(fans, "topic")
         weights = joined.mutate(weight=joined.weight * (1 + (people / joined.fans).ln())).drop("fans")
     weights = weights.mutate(weight=weights.weight.round(9))
-    total = weights.weight.sum().over(ibis.window(group_by="user_id"))
+    total = weights.weight.cast("decimal(38, 9)").sum().over(ibis.window(group_by="user_id")).cast("float64")
     order = ibis.window(group_by="user_id", order_by=[ibis.desc("weight"), "topic"])
     return weights.mutate(
         share=weights.weight / total.nullif(0), rank=(ibis.row_number().over(order) + 1).cast("int64")
     ).mutate(share=ibis._.share.fill_null(0.0))
+
+
+def exact_sum(value: ibis.Value) -> ibis.Value:
+    """The sum of a floating point column to 12 decimal places, which is the same in any order of its rows."""
+    return value.round(12).cast("decimal(38, 12)").sum().cast("float64")

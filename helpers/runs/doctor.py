@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +29,15 @@ def check_versions() -> None:
     """
     found = _versions()
     if found:
+        _let_it_be_made_again()
         raise EnvironmentFault("\n".join(found))
+
+
+def _let_it_be_made_again() -> None:
+    """An environment that lost a library still looks finished to `make`; without its mark it will be mended."""
+    environment = paths.PROJECT / ".venv"
+    if Path(sys.prefix) == environment:
+        (environment / "made-for").unlink(missing_ok=True)
 
 
 def _versions() -> list[str]:

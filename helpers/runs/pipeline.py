@@ -16,11 +16,10 @@ from typing import Any
 
 from helpers import paths
 from helpers.errors import GrowthRingsError, InputError
-from helpers.runs import failures, graph, keys, locking, opening, planning, publish, store
+from helpers.runs import failures, graph, keys, locking, opening, planning, publish, steps, store
 from helpers.runs.planning import Checked, Plan, Request
 from helpers.runs.progress import Plain, Silent
 
-AT_ONCE = 2
 Records = dict[str, keys.Record | None]
 
 
@@ -150,7 +149,7 @@ def _sweep(spill: Path) -> None:
 
 
 def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tuple[dict[str, keys.Decision], Records]:
-    """Decide on each step when those before it are done, and run those that must, two at a time.
+    """Decide on each step when those before it are done, and run those that must, a few at a time.
 
     A step that fails stops the run when those that are running have ended: they are worth keeping.
     """
@@ -158,14 +157,14 @@ def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tupl
     decisions: dict[str, keys.Decision] = {}
     waiting = list(plan.steps)
     running: dict[Future, graph.Step] = {}
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="step")
+    pool = ThreadPoolExecutor(steps.AT_ONCE, thread_name_prefix="step")
     try:
         while waiting or running:
             for step in [step for step in waiting if step.after <= set(done)]:
                 decision, record = keys.decide(step, plan.inputs, plan.folder, done, force=plan.request.force)
                 if decision.action != keys.RUN:
                     done[step.name] = record
-                elif len(running) < AT_ONCE:
+                elif len(running) < steps.AT_ONCE:
                     running[_submit(pool, step, plan, kernels, dict(done))] = step
                 else:
                     continue
@@ -191,14 +190,10 @@ def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tupl
 
 
 def _submit(pool: ThreadPoolExecutor, step: graph.Step, plan: Plan, kernels: Kernels, done: Records) -> Future:
-    from helpers.runs import steps
-
     return pool.submit(steps.run, step, steps.Place(plan.inputs, plan.request.notebooks), kernels.start(), done)
 
 
 def _failure(step: graph.Step, fault: BaseException, plan: Plan, built: list[str], kept: str) -> BaseException:
-    from helpers.runs import steps
-
     unbuilt = [other.name for other in plan.steps if other.name not in built and other is not step and not other.skip]
     return failures.explained(fault, step.notebook, steps.failed(plan.folder, step.name), kept, unbuilt)
 

@@ -11,9 +11,11 @@ from helpers import paths
 from helpers.errors import RunFailed
 from helpers.runs import kernels, keys
 from helpers.runs.graph import Step
-from helpers.runs.store import SOURCES_VARIABLE
+from helpers.runs.store import MEMORY_VARIABLE, SOURCES_VARIABLE
 
 HEADLESS_VARIABLE = "GROWTH_RINGS_HEADLESS"
+# One more than there are processors, so that none idles; few enough for each kernel to have memory.
+AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def _execute(step: Step, place: Place, warm: kernels.Warm, output: Path) -> None
     values = {"dataset": run.dataset.name if default else str(run.dataset.folder), "week": run.week, **step.values}
     known = {name for cell in step.notebook.code if "parameters" in cell.tags for name in _assigned(cell.source)}
     env = {
+        MEMORY_VARIABLE: f"{_memory() // AT_ONCE // 2**20}MB",
         **os.environ,
         paths.BUILT_ROOT_VARIABLE: str(paths.built_root()),
         SOURCES_VARIABLE: str(run.dataset.root),
@@ -85,6 +88,11 @@ def _execute(step: Step, place: Place, warm: kernels.Warm, output: Path) -> None
         cwd=place.notebooks,
         env=env,
     )
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _assigned(source: str) -> list[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset
 
 SOURCES_VARIABLE = "GROWTH_RINGS_SOURCES"
+MEMORY_VARIABLE = "GROWTH_RINGS_MEMORY"
 PARTS = {"events": "[[events]]", "topics": "topic column in its [[events]]", "amounts": "amount in its [[events]]"}
 
 
@@ -60,7 +61,8 @@ class Run:
 
         built = paths.built(self.dataset.name)
         make_private(self.folder)
-        return engine.connect([built, self.dataset.root], spill=built / "spill" / str(os.getpid()))
+        spill, memory = built / "spill" / str(os.getpid()), os.environ.get(MEMORY_VARIABLE)
+        return engine.connect([built, self.dataset.root], spill=spill, memory=memory)
 
     def read(self, name: str) -> ibis.Table | pd.DataFrame:
         """An artefact: an ibis table, or a pandas frame where its contract says small.

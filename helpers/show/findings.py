@@ -175,7 +175,7 @@ def changes(kpis: pd.DataFrame, most: int = 5) -> list[str]:
 
 
 def unchanged(kpis: pd.DataFrame) -> str:
-    """What stayed within its usual range, in one sentence."""
+    """What did not move clearly, in one sentence."""
     quiet = [metric(name).label for name in kpis.loc[~kpis["clear"] & kpis["value"].notna(), "metric"]]
     return word("finding.unchanged", names=sentences.listed(quiet, most=8)) if quiet else word("finding.all_changed")
 
