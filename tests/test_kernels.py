@@ -104,11 +104,12 @@ def test_kernels_and_the_warm_process_end_with_their_runner_however_it_ends(tmp_
     runner = subprocess.Popen(
         [sys.executable, "-c", START, str(tmp_path / "kernel.json")], cwd=paths.PROJECT, stdout=subprocess.PIPE, text=True
     )
-    server, kernel, _ = runner.stdout.readline().split()
+    server, kernel, folder = runner.stdout.readline().split()
     assert alive(int(server))
     runner.send_signal(number)
     runner.wait()
     assert gone([int(server), int(kernel)])
+    assert not Path(folder).exists()
 
 
 def test_kernels_end_with_a_warm_process_that_is_killed(tmp_path):

@@ -137,3 +137,7 @@ class Project:
     @property
     def reports(self) -> Path:
         return paths.reports("tiny")
+
+    def pages(self, week: str = "2026-W10") -> dict[str, bytes]:
+        """The published pages by name."""
+        return {path.name: path.read_bytes() for path in (self.reports / week).iterdir() if path.suffix == ".html"}

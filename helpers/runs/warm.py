@@ -14,6 +14,7 @@ import json
 import os
 import pkgutil
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -76,6 +77,7 @@ def _serve(listener: socket.socket) -> None:
             elif not os.read(sys.stdin.fileno(), 1024):
                 for pid in kernels:
                     os.kill(pid, signal.SIGKILL)
+                shutil.rmtree(os.path.dirname(listener.getsockname()), ignore_errors=True)  # noqa: PTH120
                 os._exit(0)
 
 
