@@ -64,7 +64,7 @@ def days(ages, user: str = "u0", **what) -> list[dict]:
 
 
 @given(TABLES, SIGNED_UP)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=35)
 def test_tiers_are_those_of_a_recount_in_plain_python(rows, signed_up):
     found, expected = tiers(rows, signed_up), plain_segments.tiers(rows, signed_up, TODAY, rules())
     assert set(found) == set(expected)
@@ -86,7 +86,7 @@ def test_tiers_are_those_of_a_recount_in_plain_python(rows, signed_up):
 
 
 @given(TABLES, SIGNED_UP)
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 def test_what_happens_later_changes_no_tier(rows, signed_up):
     past = [row for row in rows if row["day"] <= TODAY]
     known = {user: day for user, day in signed_up.items() if day is None or day <= TODAY}

@@ -173,11 +173,11 @@ def test_intervals_of_changes_cover_the_true_change_19_times_in_20():
         {"weekly_actives": 50, "new_members": 30, "payers": 0, "net_amount": -1000},
     )
     draws = []
-    for _ in range(80):
+    for _ in range(50):
         found = weekly.kpis(*frames(rng), last_day=sunday(2), paid=True, creates=False).set_index("metric")
         draws.append([found.loc[name, "low"] <= change <= found.loc[name, "high"] for name, change in truth.items()])
     coverage = np.mean(draws, axis=0)
-    assert ((coverage > 0.95 - 4 * 0.025) & (coverage < 1)).all(), coverage
+    assert (coverage > 0.95 - 4 * 0.031).all() and coverage.mean() < 0.99, coverage
 
 
 def test_contents_of_regulars_have_an_interval_that_is_wide_enough():
