@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import secrets
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -56,7 +57,7 @@ class Fact:
     """A fact of a log of events, compiled once."""
 
     def __init__(self, make) -> None:
-        self.con, self.label = made.backend().con, f"log_{id(self)}"
+        self.con, self.label = made.backend().con, f"log_{secrets.token_hex(6)}"
         table = made.backend().create_table(self.label, plain.log([]))
         self.sql = made.backend().compile(make(facts.timed(table)))
 

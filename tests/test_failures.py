@@ -200,3 +200,13 @@ def test_killed_between_run_json_and_the_links_the_next_call_finishes(project, m
     outcome = project.report()
     assert outcome.front.exists()
     assert (project.reports / "published.csv").read_text("utf-8").count("\n") == 2
+
+
+def test_a_file_that_a_killed_run_left_half_written_goes_with_the_next_run_and_a_fresh_one_stays(project):
+    project.built.mkdir(parents=True)
+    old, fresh = (paths.beside(project.built / f"{name}.parquet") for name in ("old", "fresh"))
+    old.touch()
+    fresh.touch()
+    os.utime(old, (time.time() - 7200,) * 2)
+    project.report()
+    assert (old.exists(), fresh.exists()) == (False, True)

@@ -16,6 +16,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from helpers import paths
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 PROVISIONER = "growth-rings-warm"
 START_SECONDS = 120
-_WARM_VARIABLES = {"PYTHONDONTWRITEBYTECODE": "1"}
+_LOADING = Lock()
 
 
 class Warm:
@@ -151,14 +152,17 @@ def _without_rfc3987() -> Iterator[None]:
 
 
 def load_driver() -> None:
-    """Import papermill and make the provisioner known; worth doing while the warm process is still importing."""
-    with _without_rfc3987():
-        import papermill  # noqa: F401
+    """Import papermill and make the provisioner known; worth doing while the warm process is still importing.
+
+    One thread does it while others wait: two that import Jupyter's libraries at once find them half imported.
+    """
+    with _LOADING:
+        with _without_rfc3987():
+            import papermill  # noqa: F401
+        from jupyter_client.provisioning.factory import KernelProvisionerFactory
     # What it logs of a failing cell is said by the runner, in better words.
     logging.getLogger("papermill").addHandler(logging.NullHandler())
     logging.getLogger("papermill").propagate = False
-    from jupyter_client.provisioning.factory import KernelProvisionerFactory
-
     KernelProvisionerFactory.provisioners[PROVISIONER] = EntryPoint(
         PROVISIONER, "helpers.runs.provisioner:WarmProvisioner", KernelProvisionerFactory.GROUP_NAME
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from helpers import paths
 from helpers.errors import InputError
 
 TAGS = frozenset({"parameters", "setup", "detail", "explore", "nbval-check-output"})
@@ -135,8 +135,7 @@ def tidy(folder: Path) -> list[Path]:
         before = path.read_text(encoding="utf-8")
         after = tidied(before)
         if after != before:
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.write_text(after, encoding="utf-8")
-            temporary.replace(path)
+            with paths.whole(path) as fresh:
+                fresh.write_text(after, encoding="utf-8")
             changed.append(path)
     return changed

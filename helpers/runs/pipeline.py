@@ -20,6 +20,7 @@ from helpers.runs import failures, graph, keys, locking, opening, planning, publ
 from helpers.runs.planning import Checked, Plan, Request
 from helpers.runs.progress import Plain, Silent
 
+LEFT_SECONDS = 3600  # an unfinished file this old is nobody's any more
 Records = dict[str, keys.Record | None]
 
 
@@ -94,7 +95,8 @@ def _import_driver() -> None:
 
 
 def _import_page() -> None:
-    """While the kernels work, the exporter's import and its templates."""
+    """While the kernels work, the exporter's import and its templates; after the driver's, which it shares much with."""
+    _import_driver()
     with suppress(Exception):
         from helpers.show import page
 
@@ -124,11 +126,13 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     progress.say(plan.title())
     store.make_private(plan.folder)
     opening.remember_root(plan.run.dataset)
-    Thread(target=_import_page, daemon=True).start()
+    exporter = Thread(target=_import_page, daemon=True)
+    exporter.start()
     try:
         decisions, records = _run_steps(plan, kernels, progress, _kept(shown))
     finally:
-        _sweep(paths.built(name) / "spill")
+        _sweep(paths.built(name))
+    exporter.join()
     if plan.request.only:
         return _preview(plan, decisions, records)
     from helpers.runs import pages
@@ -139,9 +143,13 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     return Outcome(published.front, record["headline"], decisions, records, published)
 
 
-def _sweep(spill: Path) -> None:
-    """Kernels are ended without ceremony, so what their engine had put on disk is removed here."""
-    for folder in spill.glob("[0-9]*"):
+def _sweep(built: Path) -> None:
+    """Kernels are ended without ceremony, so what they left half done on disk is removed here."""
+    for left in built.rglob(f".*{paths.UNFINISHED}"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
+    for folder in (built / "spill").glob("[0-9]*"):
         try:
             os.kill(int(folder.name), 0)
         except (OSError, ValueError):

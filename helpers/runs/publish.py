@@ -121,10 +121,8 @@ def link(path: Path, target: str) -> None:
     """Point a relative symbolic link somewhere else, in one step."""
     if path.is_symlink() and str(path.readlink()) == target:
         return
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.replace(path)
+    with paths.whole(path) as fresh:
+        fresh.symlink_to(target)
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
@@ -194,6 +192,5 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    _write(fresh, text)
-    fresh.replace(path)
+    with paths.whole(path) as fresh:
+        _write(fresh, text)

@@ -102,15 +102,11 @@ class Run:
             raise RunFailed(f'run.write("{name}", None): this dataset has what {name} needs, so give a table.')
         make_private(self.folder)
         path = self.folder / f"{name}.parquet"
-        fresh = path.with_name(f".{name}.fresh.{os.getpid()}.parquet")
-        try:
+        with paths.whole(path) as fresh:
             if hasattr(table, "iloc"):
                 _write_frame(checks.to_arrow(contract, table), fresh)
             else:
                 self._write_table(contract, table, fresh)
-            fresh.replace(path)
-        finally:
-            fresh.unlink(missing_ok=True)
         return self._load(contract)
 
     def _write_table(self, contract: contracts.Contract, table: ibis.Table, path: Path) -> None:
@@ -161,9 +157,7 @@ class Run:
         from helpers.runs import graph, notebooks
 
         makers = [
-            notebook.name
-            for notebook in notebooks.read_all(paths.NOTEBOOKS)
-            if name in graph.names(notebook).writes
+            notebook.name for notebook in notebooks.read_all(paths.NOTEBOOKS) if name in graph.names(notebook).writes
         ]
         maker = f"{makers[0]} makes it: r" if makers else "R"
         return (

@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 
 import helpers
 
@@ -31,7 +32,9 @@ LIBRARIES = (
     "tornado.platform.asyncio",
     "pandas",
     "helpers.sources.ahead",
-    "seaborn",
+    "helpers.runs.opening",
+    "helpers.cleaning",
+    "helpers.show.charts",
 )
 NOT_IN_NOTEBOOKS = ("helpers.runs", "helpers.sources.sample", "helpers.__main__")
 PR_SET_PDEATHSIG = 1
@@ -41,21 +44,26 @@ def main(descriptor: int) -> None:
     """Warm up, then serve until the runner is gone."""
     listener = socket.socket(fileno=descriptor)
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and each kernel would import it
-    for library in (*LIBRARIES, *_ours()):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(library)
-    gc.collect()
-    gc.freeze()
-    _serve(listener)
+    for library in LIBRARIES:
+        _load(library)
+    _serve(listener, _ours())
 
 
-def _ours() -> list[str]:
+def _load(library: str) -> None:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(library)
+
+
+def _ours() -> Iterator[str]:
     """The modules of this package that a notebook may use, which bring scipy and the rest along."""
-    found = [module.name for module in pkgutil.walk_packages(helpers.__path__, "helpers.")]
-    return ["helpers.runs.opening", *(name for name in found if not name.startswith(NOT_IN_NOTEBOOKS))]
+    for module in pkgutil.walk_packages(helpers.__path__, "helpers."):
+        if not module.name.startswith(NOT_IN_NOTEBOOKS):
+            yield module.name
+    yield "seaborn"
 
 
-def _serve(listener: socket.socket) -> None:
+def _serve(listener: socket.socket, ahead: Iterator[str]) -> None:
+    """Answer requests; while none waits, import what the first notebook can do without."""
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -63,8 +71,16 @@ def _serve(listener: socket.socket) -> None:
     for watched in (listener, wake_read, sys.stdin.fileno()):
         selector.register(watched, selectors.EVENT_READ)
     kernels: dict[int, socket.socket] = {}
+    loading = True
     while True:
-        for key, _ in selector.select():
+        ready = selector.select(0 if loading else None)
+        if not ready and (library := next(ahead, None)):
+            _load(library)
+        elif not ready:
+            loading = False
+            gc.collect()
+            gc.freeze()
+        for key, _ in ready:
             if key.fileobj is listener:
                 asked, _ = listener.accept()
                 pid = _fork(asked, [listener, *kernels.values()], selector, (wake_read, wake_write))

@@ -10,12 +10,14 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers import paths
 from helpers.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     import ibis
 
 ROW_GROUP = 122_880
+LOCK = "SET lock_configuration = true"
 
 
 def connect(folders: list[Path], *, spill: Path, threads: int | None = None, memory: str | None = None):
@@ -27,8 +29,23 @@ def connect(folders: list[Path], *, spill: Path, threads: int | None = None, mem
         threads: Processors to use; all of this machine's by default.
         memory: Such as "4GB"; by default half of this machine's.
     """
-    import duckdb
     import ibis
+
+    connection = _connection(folders, spill, threads, memory)
+    backend = ibis.duckdb.from_connection(connection)
+    connection.execute(LOCK)  # not before: ibis sets the time zone itself while it takes over
+    return backend
+
+
+def connect_plainly(folders: list[Path], *, spill: Path):
+    """As `connect`, but the engine's own connection: for the few questions that come before any notebook."""
+    connection = _connection(folders, spill, None, None)
+    connection.execute(LOCK)
+    return connection
+
+
+def _connection(folders: list[Path], spill: Path, threads: int | None, memory: str | None):
+    import duckdb
 
     spill.mkdir(parents=True, exist_ok=True, mode=0o700)
     connection = duckdb.connect(":memory:")
@@ -46,9 +63,7 @@ def connect(folders: list[Path], *, spill: Path, threads: int | None = None, mem
         "enable_external_access = false",
     ):
         connection.execute(f"SET {setting}")
-    backend = ibis.duckdb.from_connection(connection)
-    connection.execute("SET lock_configuration = true")  # ibis sets the time zone itself while it takes over
-    return backend
+    return connection
 
 
 def _half_the_memory() -> int:
@@ -71,9 +86,19 @@ def name(identifier: str) -> str:
 
 def view(backend, sql: str) -> ibis.Table:
     """The ibis table that a query in the engine's own dialect describes; nothing is computed yet."""
+    return backend.table(named(backend.con, sql))
+
+
+def named(connection, sql: str) -> str:
+    """The name of a view of a query."""
     label = f"v_{secrets.token_hex(6)}"
-    backend.con.execute(f"CREATE VIEW {label} AS {sql}")
-    return backend.table(label)
+    connection.execute(f"CREATE VIEW {label} AS {sql}")
+    return label
+
+
+def types(connection, label: str) -> dict[str, str]:
+    """The engine's type of each column of a view."""
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {label}").fetchall()}
 
 
 def keep(backend, table: ibis.Table) -> ibis.Table:
@@ -96,19 +121,15 @@ def write(backend, table: ibis.Table, path: Path, *, sort: list[str]) -> int:
     """
     import duckdb
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     order = f" ORDER BY {', '.join(name(column) for column in sort)}" if sort else ""
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        rows = backend.con.execute(
-            f"COPY (SELECT * FROM ({backend.compile(table)}){order}) TO {quote(str(temporary))} "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, USE_TMP_FILE false)"
-        ).fetchone()[0]
-        temporary.replace(path)
+        with paths.whole(path) as fresh:
+            os.close(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+            return backend.con.execute(
+                f"COPY (SELECT * FROM ({backend.compile(table)}){order}) TO {quote(str(fresh))} "
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, USE_TMP_FILE false)"
+            ).fetchone()[0]
     except (OSError, duckdb.IOException) as fault:
         raise EnvironmentFault(
             f"{path}: cannot be written ({fault}). Free some space or make the folder writable, then run again."
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return rows

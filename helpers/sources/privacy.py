@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers import paths
 from helpers.errors import EnvironmentFault, InputError
 from helpers.sources import blocks
 
@@ -55,7 +56,7 @@ def key(dataset: Dataset) -> bytes:
 def _make(path: Path) -> None:
     """Write a new key, whole at once; when another process was first, its key stands."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = paths.beside(path)
     try:
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as stream:
             stream.write(secrets.token_hex(32) + "\n")

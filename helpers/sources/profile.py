@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from helpers import paths
@@ -119,33 +120,30 @@ def _save(cache: Path, content: dict) -> None:
     if cache.exists() and cache.read_text(encoding="utf-8") == text:
         return
     cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = cache.with_name(f".{cache.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(cache)
+    with paths.whole(cache) as fresh:
+        fresh.write_text(text, encoding="utf-8")
 
 
 def _compute(dataset: Dataset, found: list[Part]) -> dict:
-    import ibis
-
     from helpers.sources import engine, reading
 
     built = paths.built(dataset.name)
     built.mkdir(parents=True, exist_ok=True, mode=0o700)
-    backend = engine.connect([dataset.root, built], spill=built / "spill")
+    connection = engine.connect_plainly([dataset.root, built], spill=built / "spill")
     for kind in sorted({part.source.kind for part in found} - {"events"}):
-        reading.rows(backend, dataset, found, kind, built)
-    events = reading.rows(backend, dataset, found, "events", built, whole=False)
-    usable = events.filter(events._selected & events._fault.isnull())
-    counted = usable.group_by(["event", "day"]).agg(rows=ibis._.count()).to_pandas()
-    named = counted.dropna(subset="event").groupby("event")["rows"].sum()
-    named = named.sort_index(kind="stable").sort_values(ascending=False, kind="stable")
-    dataset.check_roles(list(named.index), int(named.sum()))
-    days = counted.dropna(subset="day").groupby("day")["rows"].sum()
-    days.index = days.index.astype("datetime64[s]").date
-    days = days[days.index >= date(2000, 1, 1)]
-    full = days.index[days >= ENOUGH_OF_A_DAY * days.median()]
-    until = dataset.data_until or (max(full) if len(full) else None)
+        reading.query(connection, dataset, found, kind, built)
+    events = reading.query(connection, dataset, found, "events", built, whole=False)
+    usable = f"SELECT event, day, count(*) FROM ({events}) WHERE _selected AND _fault IS NULL GROUP BY ALL"
+    named, days = Counter(), Counter()
+    for event, day, rows in connection.execute(usable).fetchall():
+        named[event] += rows
+        days[day] += rows
+    names = sorted(filter(None, named), key=lambda name: (-named[name], name))
+    dataset.check_roles(names, sum(named[name] for name in names))
+    busy = {day: rows for day, rows in days.items() if day and day >= date(2000, 1, 1)}
+    full = [day for day, rows in busy.items() if rows >= ENOUGH_OF_A_DAY * median(busy.values())]
+    until = dataset.data_until or max(full, default=None)
     files = {part.label: part.sha256 for part in found}
     rows = {part.label: reading.row_count(part, built) for part in found}
-    made = Profile(until, min(full) if len(full) else None, files, rows, tuple(named.index[:1000]))
+    made = Profile(until, min(full, default=None), files, rows, tuple(names[:1000]))
     return json.loads(json.dumps(asdict(made), default=str))

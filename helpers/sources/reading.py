@@ -72,14 +72,19 @@ def rows(backend, dataset: Dataset, parts: list[Part], kind: str, built: Path, *
     Args:
         whole: False leaves out what takes long: the pseudonyms are null and `_duplicate` is false.
     """
+    return engine.view(backend, query(backend.con, dataset, parts, kind, built, whole=whole))
+
+
+def query(connection, dataset: Dataset, parts: list[Part], kind: str, built: Path, *, whole: bool = True) -> str:
+    """What `rows` returns, as the engine's own SQL."""
     wanted = [part for part in parts if part.source.kind == kind]
     sources = {part.source.name: part.source for part in wanted}
     queries = [_nothing(kind)]
     for source in sources.values():
         own = [part for part in wanted if part.source.name == source.name]
-        queries.append(_select(dataset, _bound(backend, dataset, source, own, built), whole))
+        queries.append(_select(dataset, _bound(connection, dataset, source, own, built), whole))
     united = " UNION ALL BY NAME ".join(f"({query})" for query in queries)
-    return engine.view(backend, f"SELECT *{_local(kind, dataset.timezone)} FROM ({united})")
+    return f"SELECT *{_local(kind, dataset.timezone)} FROM ({united})"
 
 
 def row_count(part: Part, built: Path) -> int:
@@ -105,10 +110,10 @@ def _nothing(kind: str) -> str:
     return f"SELECT {', '.join(f'NULL::{dtype} AS {column}' for column, dtype in columns.items())} WHERE false"
 
 
-def _bound(backend, dataset: Dataset, source: Source, parts: list[Part], built: Path) -> _Bound:
+def _bound(connection, dataset: Dataset, source: Source, parts: list[Part], built: Path) -> _Bound:
     parquet.check(parts)
-    view = engine.view(backend, _united(parts, built))
-    types = {column: str(dtype) for column, dtype in view.schema().items() if column not in PLACES}
+    label = engine.named(connection, _united(parts, built))
+    types = {column: dtype for column, dtype in engine.types(connection, label).items() if column not in PLACES}
     own = list(types)
     try:
         where = source.where.bind(own).sql() if source.where else "true"
@@ -121,7 +126,7 @@ def _bound(backend, dataset: Dataset, source: Source, parts: list[Part], built: 
         line = "CAST(_line AS VARCHAR)" if len(parts) == 1 else "_file || ' ' || _line"
         columns["unit_id"] = values.Value(line, values.taken("unit_id"))
     _check(source, columns)
-    return _Bound(source, view.get_name(), own, where, columns)
+    return _Bound(source, label, own, where, columns)
 
 
 def _check(source: Source, columns: dict[str, values.Value]) -> None:

@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from helpers import paths
 from helpers.errors import EnvironmentFault, InputError
 from helpers.sources import scan
 
-VERSION = 1
+VERSION = 2
 LINE, BYTE, FAULT = "_line", "_byte", "_fault"
 OUR_COLUMNS = (LINE, BYTE, FAULT)
+FAULTS = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 6, 9], np.int32)), pa.py_buffer(b"raggednul"))
 
 
 def stage(
@@ -43,23 +45,19 @@ def stage(
         + [(LINE, pa.int64()), (BYTE, pa.int64()), (FAULT, pa.string())]
     )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        rows = _write(found, label, schema, temporary)
-        if not rows:
-            raise InputError(f"{label}: a header and no rows. Export it again, or take it out of dataset.toml.")
-        temporary.replace(target)
+        with paths.whole(target) as fresh:
+            if not _write(found, label, schema, fresh):
+                raise InputError(f"{label}: a header and no rows. Export it again, or take it out of dataset.toml.")
     except OSError as fault:
         raise EnvironmentFault(f"{folder}: cannot be written ({fault}). Free some space, then run again.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 
 def _write(found: scan.Shape, label: str, schema: pa.Schema, path: Path) -> int:
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
     rows = 0
-    with pa.parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+    with pa.parquet.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as writer:
         for block in scan.records(found, label):
             for table in _tables(block, found, label, schema):
                 rows += table.num_rows
@@ -79,11 +77,11 @@ def _tables(block: scan.Records, found: scan.Shape, label: str, schema: pa.Schem
                 f"{label}, between line {first} and {int(block.lines[-1])}: {sound.sum()} records but {parsed.num_rows} "
                 "rows. Put cells that hold a quote or a line end in quotes, and double the quotes in them."
             )
-        yield _with_places(parsed, block, sound, [None] * int(sound.sum()), schema)
+        yield _with_places(parsed, block, sound, pa.nulls(parsed.num_rows, pa.string()), schema)
     faulty = ~sound
     if faulty.any():
-        faults = np.where(block.damaged[faulty], "nul", "ragged").tolist()
-        empty = pa.table({column: pa.nulls(len(faults), pa.string()) for column in found.columns})
+        faults = FAULTS.take(_numbers(block.damaged[faulty]))
+        empty = pa.Table.from_arrays([pa.nulls(len(faults), pa.string())] * len(found.columns), found.columns)
         yield _with_places(empty, block, faulty, faults, schema)
 
 
@@ -126,13 +124,12 @@ def _bad_bytes(block: scan.Records) -> tuple[int, int]:
 
 
 def _with_places(
-    table: pa.Table, block: scan.Records, which: np.ndarray, faults: list[str | None], schema: pa.Schema
+    table: pa.Table, block: scan.Records, which: np.ndarray, faults: pa.Array, schema: pa.Schema
 ) -> pa.Table:
-    places = {
-        LINE: pa.array(block.lines[which], pa.int64()),
-        BYTE: pa.array(block.offset + block.starts[which], pa.int64()),
-        FAULT: pa.array(faults, pa.string()),
-    }
-    for column, values in places.items():
-        table = table.append_column(column, values)
-    return table.cast(schema)
+    lines, places = (_numbers(column[which]) for column in (block.lines, block.offset + block.starts))
+    return pa.Table.from_arrays([*table.columns, lines, places, faults], schema=schema)
+
+
+def _numbers(values: np.ndarray) -> pa.Array:
+    """As `pa.array`, which would import pandas for it."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, np.int64))])

@@ -21,6 +21,8 @@ INSTANTS = {"ts", "registered_at", "assigned_at", "touched_at", "answered_at"}
 DAYS = {"day"}
 MONEY = {"amount", "discount", "cost"}
 NUMBERS = {"duration_s", "score", "birth_year"}
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+NUMERIC = ("DECIMAL", "DOUBLE", "FLOAT", *INTEGERS, *(f"U{name}" for name in INTEGERS))
 BLANK = r"[\s\p{Z}\x{200B}\x{FEFF}]*"
 DECIMAL = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)"
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -70,7 +72,7 @@ def of(column: str, expression: Expression, source: Source, dataset: Dataset, ty
 
     Args:
         expression: Bound to the source's columns.
-        types: Of each of the source's columns, as ibis calls it.
+        types: Of each of the source's columns, as the engine calls it.
     """
     text = f"CAST({expression.sql()} AS VARCHAR)"
     bare = types.get(expression.columns[0], "") if expression.typed is None else ""
@@ -91,7 +93,7 @@ def _money(column: str, expression: Expression, text: str, bare: str) -> Value:
     if expression.numeric_columns:
         made = f"TRY_CAST({expression.sql()} AS DECIMAL(18, 4))"
         return Value(made, taken(column), wrong_at_source=expression.bad_cast_sql())
-    if bare.startswith(("float", "decimal", "int", "uint")):
+    if bare.startswith(NUMERIC):
         made = f"TRY_CAST({expression.sql()} AS DECIMAL(18, 4))"
         return Value(made, taken(column), wrong_at_source=f"{expression.sql()} IS NOT NULL AND {made} IS NULL")
     own = taken(column)
@@ -105,8 +107,9 @@ def _time(column: str, sql: str, text: str, bare: str, zone: str, ts_format: str
     An hour that the clock strikes twice is taken for the second one; one that it leaves out is read on the clock before.
     """
     own, wrong = taken(column), ""
-    if bare.startswith("timestamp"):
-        text = f"CAST({sql} AS TIMESTAMPTZ)" if "'" in bare else f"timezone({quote(zone)}, CAST({sql} AS TIMESTAMP))"
+    if bare.startswith("TIMESTAMP"):
+        aware = bare == "TIMESTAMP WITH TIME ZONE"
+        text = f"CAST({sql} AS TIMESTAMPTZ)" if aware else f"timezone({quote(zone)}, CAST({sql} AS TIMESTAMP))"
         made = own
     else:
         text, made = f"trim({text})", _instant(own, zone, ts_format)
