@@ -13,7 +13,6 @@ from pathlib import Path
 from helpers import paths
 from helpers.runs import keys, opening, planning
 from helpers.runs.planning import Plan
-from helpers.runs.steps import HEADLESS_VARIABLE
 from helpers.sources import dataset as datasets
 
 MOST_OVERHEAD = 6.0
@@ -44,7 +43,7 @@ def main() -> int:
 
 
 def _use(root: Path) -> None:
-    os.environ |= {paths.BUILT_ROOT_VARIABLE: str(root), HEADLESS_VARIABLE: "1"}
+    os.environ[paths.BUILT_ROOT_VARIABLE] = str(root)
 
 
 def _timed(command: list[str], folder: Path) -> float:

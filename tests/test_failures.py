@@ -210,3 +210,11 @@ def test_a_file_that_a_killed_run_left_half_written_goes_with_the_next_run_and_a
     os.utime(old, (time.time() - 7200,) * 2)
     project.report()
     assert (old.exists(), fresh.exists()) == (False, True)
+
+
+def test_bad_input_leaves_nothing_of_a_dataset_that_was_never_built(project):
+    (project.data / "events.csv").write_text("uid,time,type\n", "utf-8")
+    with pytest.raises(InputError, match="a header and no rows"):
+        project.report()
+    assert not paths.built("tiny").parent.exists()
+    assert not project.reports.exists()

@@ -145,9 +145,7 @@ def test_nbval_goes_red_when_a_stored_check_output_is_changed(own_root, tmp_path
     assert "Cell outputs differ" in said.stdout
 
 
-def test_the_plain_papermill_command_runs_a_notebook_too(own_root, tmp_path, monkeypatch):
-    # Headless, since nbclient now and then waits for ever on a live Output widget when the machine is busy.
-    monkeypatch.setenv("GROWTH_RINGS_HEADLESS", "1")
+def test_the_plain_papermill_command_runs_a_notebook_too(own_root, tmp_path):
     words = ["-m", "papermill", "--log-output", "05_experiments.ipynb", str(tmp_path / "out.ipynb"), "-p", "week", "2026-W10"]
     said = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=paths.NOTEBOOKS)
     assert said.returncode == 0, said.stderr[-3000:]

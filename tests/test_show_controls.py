@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.show import controls
+from helpers.show import controls, tables
 
 
 def seen(calls):
@@ -38,6 +38,18 @@ def test_live_a_change_calls_the_function_again(monkeypatch):
     assert isinstance(box, ipywidgets.Widget) and calls[0]["by"] == "channel"
     inputs[0].value = "city"
     assert calls[-1]["by"] == "city" and len(calls) == 2
+
+
+def test_live_what_the_function_returns_is_shown_and_so_is_the_error_of_a_later_choice(monkeypatch):
+    monkeypatch.delenv(controls.HEADLESS, raising=False)
+    box = controls.explore(lambda k: tables.facts({"twelve over k": 12 // k}), k=[4, 3, 0])
+    menu, shown = box.children[0].children[0], box.children[1]
+    assert ">3<" in shown.value
+    menu.value = 3
+    assert ">4<" in shown.value
+    menu.value = 0
+    assert shown.value.startswith("<pre>ZeroDivisionError: ")
+    assert not any(type(widget).__name__ == "Output" for widget in box.children)
 
 
 def test_labels_of_a_dict_stand_for_its_values(monkeypatch):

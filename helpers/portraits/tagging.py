@@ -59,7 +59,7 @@ def tags(portraits: ibis.Table, rules: list[dict]) -> ibis.Table:
 
 def _holders(portraits: ibis.Table, rule: dict) -> ibis.Table:
     try:
-        return portraits.alias("portraits").sql(f"SELECT user_id FROM portraits WHERE {rule['when']}", dialect="duckdb")
+        return portraits.alias("portraits").sql(f"SELECT user_id FROM portraits WHERE {rule['when']}")
     except ibis.IbisError:
         raise
     except Exception as fault:  # what the condition's author has done wrong: each engine has its own error for it

@@ -111,6 +111,8 @@ def _nothing_left_of_bad_input(built: Path, fresh: bool) -> Iterator[None]:
     except InputError:
         if fresh and not any(built.glob("*/steps")):
             shutil.rmtree(built, ignore_errors=True)
+            with suppress(OSError):  # the folder above is not empty where dataset.toml or the sources lie in it
+                built.parent.rmdir()
         raise
 
 

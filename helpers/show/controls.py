@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from helpers.errors import nearest
+from helpers.show import gate
 
 HEADLESS = "GROWTH_RINGS_HEADLESS"
 
@@ -15,7 +16,7 @@ def explore(function: Callable[..., Any], *, start: dict[str, Any] | None = None
     """Call a function again whenever a choice changes, and show what it returns.
 
     Args:
-        function: Takes the choices by name; what it returns is displayed.
+        function: Takes the choices by name; what it returns is displayed, and so is its error.
         start: Values to begin with, by name; without one, a choice begins with its first value.
         choices: By name: a list (menu), a dict (menu of labels), `(low, high)` or `(low, high, step)` of numbers
             (slider), True or False (box), text (field).
@@ -39,7 +40,14 @@ def explore(function: Callable[..., Any], *, start: dict[str, Any] | None = None
     import ipywidgets
 
     inputs = {name: _widget(name, choice, first[name]) for name, choice in choices.items()}
-    shown = ipywidgets.interactive_output(_displayed(function), inputs)
+    # Not an Output: a kernel that is driven by plain papermill or nbconvert may wait for its front end for ever.
+    shown = ipywidgets.HTML(_markup(function(**first)))
+
+    def again(_) -> None:
+        shown.value = _answer(function, {name: widget.value for name, widget in inputs.items()})
+
+    for widget in inputs.values():
+        widget.observe(again, names="value")
     return ipywidgets.VBox([ipywidgets.HBox(list(inputs.values()), layout={"flex_flow": "row wrap"}), shown])
 
 
@@ -48,15 +56,20 @@ def headless() -> bool:
     return os.environ.get(HEADLESS, "") not in ("", "0")
 
 
-def _displayed(function: Callable[..., Any]) -> Callable[..., None]:
-    def show(**values: Any) -> None:
-        from IPython.display import display
+def _answer(function: Callable[..., Any], values: dict[str, Any]) -> str:
+    """What the function returns for a choice; its error, where it cannot."""
+    try:
+        return _markup(function(**values))
+    except Exception as fault:
+        return f"<pre>{gate.escape(f'{type(fault).__name__}: {fault}')}</pre>"
 
-        result = function(**values)
-        if result is not None:
-            display(result)
 
-    return show
+def _markup(result: Any) -> str:
+    if isinstance(result, gate.Shown):
+        return gate.lab_style() + result.html
+    if result is None:
+        return ""
+    return getattr(result, "_repr_html_", lambda: None)() or f"<pre>{gate.escape(result)}</pre>"
 
 
 def _options(choice: Any) -> list[tuple[str, Any]]:
