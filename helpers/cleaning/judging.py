@@ -1,0 +1,113 @@
+"""Which rows count: each row is kept, or set aside for one stated reason.
+
+The order of judgement: a record of the wrong shape is quarantined; a sound row that repeats an earlier one exactly is a
+duplicate, whatever `where` says; what `where` or a set-aside user leaves out is not selected; what cannot be read or lies
+outside the range of times is quarantined, and so are its repetitions; what lies at or after as_of waits; the rest is kept.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import ibis
+
+FIRST_DAY = "2000-01-01"
+TIME = {
+    "events": "ts", "users": "registered_at", "assignments": "assigned_at", "touches": "touched_at",
+    "feedback": "answered_at",
+}  # fmt: skip
+MONEY = ("amount", "discount", "cost")
+REQUIRED = {
+    "events": ("user_id", "event"),
+    "users": ("user_id",),
+    "assignments": ("user_id", "experiment", "variant"),
+    "touches": ("user_id", "campaign"),
+    "feedback": ("user_id", "question"),
+    "units": ("unit_id", "variant"),
+    "spend": ("channel",),
+}
+ONCE = {"users": (["user_id"], "repeated_user"), "units": (["units", "unit_id"], "repeated_unit")}
+STATUSES = ("kept", "not_selected", "after_as_of", "duplicates", "quarantined")
+
+
+def judge(rows: ibis.Table, kind: str, *, as_of: datetime | None, future_from: datetime | None) -> ibis.Table:
+    """Give every row its status and the reason for it.
+
+    Args:
+        rows: As `run.source(kind)` gives them.
+        as_of: Exclusive instant; rows at or after it wait. None for a dataset without times.
+        future_from: Instant from which on a time is taken for a mistake.
+
+    Returns:
+        The rows with `_table` (the kind), `_status` (one of STATUSES) and `_reason` ("" where kept).
+    """
+    wrong = _wrong(rows, kind, future_from)
+    judged = rows.mutate(_table=ibis.literal(kind), _wrong=wrong, _late=_late(rows, kind, as_of))
+    left_out = ~judged["_selected"] | judged["_excluded"].notnull()
+    status = ibis.cases(
+        (judged["_fault"].notnull(), "quarantined"),
+        (judged["_duplicate"] & judged["_wrong"].isnull(), "duplicates"),
+        (left_out, "not_selected"),
+        (judged["_wrong"].notnull(), "quarantined"),
+        (judged["_late"], "after_as_of"),
+        else_="kept",
+    )
+    judged = judged.mutate(_status=status)
+    reason = ibis.cases(
+        (judged["_fault"].notnull(), judged["_fault"]),
+        (judged["_status"] == "duplicates", "exact_duplicate"),
+        (judged["_status"] == "not_selected", ibis.coalesce(judged["_excluded"], ibis.literal("where"))),
+        (judged["_status"] == "quarantined", judged["_wrong"]),
+        (judged["_status"] == "after_as_of", "after_as_of"),
+        else_="",
+    )
+    judged = judged.mutate(_reason=reason).drop("_wrong", "_late")
+    return _first_of_each(judged, *ONCE[kind]) if kind in ONCE else judged
+
+
+def _wrong(rows: ibis.Table, kind: str, future_from: datetime | None) -> ibis.Value:
+    """The name of what is wrong with a row, null when nothing is."""
+    found = [(ibis.coalesce(rows[column], "") == "", f"blank_{column}") for column in REQUIRED[kind]]
+    time = TIME.get(kind)
+    if time:
+        moment, optional = rows[time], kind == "users"
+        found.append((_unread(rows, time) if optional else moment.isnull(), "bad_time"))
+        if not optional:
+            found.append((moment < ibis.literal(FIRST_DAY).cast("timestamp('UTC')"), "ancient_time"))
+        if future_from is not None:
+            found.append((moment >= ibis.literal(future_from), "future_time"))
+    if kind == "spend":
+        found.append((rows.day.isnull(), "bad_time"))
+    found += [(_unread(rows, column), f"bad_{column}") for column in MONEY if column in rows.columns]
+    return ibis.cases(*found, else_=ibis.null("string"))
+
+
+def _unread(rows: ibis.Table, column: str) -> ibis.BooleanValue:
+    """Whether a text stood in the column that could not be read."""
+    return ibis.coalesce(("," + rows["_bad"] + ",").contains(f",{column},"), False)
+
+
+def _late(rows: ibis.Table, kind: str, as_of: datetime | None) -> ibis.Value:
+    if as_of is None or kind == "units":
+        return ibis.literal(False)
+    if kind == "spend":
+        return ibis.coalesce(rows.day >= ibis.literal(as_of.date()), False)
+    return ibis.coalesce(rows[TIME[kind]] >= ibis.literal(as_of), False)
+
+
+def _first_of_each(judged: ibis.Table, key: list[str], reason: str) -> ibis.Table:
+    """A second row for the same user is quarantined, so that no join multiplies events; likewise a second one for a unit."""
+    is_kept = judged["_status"] == "kept"
+    places = [judged["_source"], judged["_file"], judged["_line"]]
+    order = ibis.row_number().over(group_by=[*(judged[column] for column in key), is_kept], order_by=places)
+    numbered = judged.mutate(_again=is_kept & (order > 0))
+    return numbered.mutate(
+        _status=ibis.ifelse(numbered["_again"], "quarantined", numbered["_status"]),
+        _reason=ibis.ifelse(numbered["_again"], reason, numbered["_reason"]),
+    ).drop("_again")
+
+
+def kept(judged: ibis.Table) -> ibis.Table:
+    """The rows that the numbers rest on, without the columns of judgement."""
+    wanted = [column for column in judged.columns if not column.startswith("_")]
+    return judged.filter(judged["_status"] == "kept").select(wanted)
