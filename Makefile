@@ -5,6 +5,7 @@ DATASET ?= sample
 WEEK    ?= latest
 ROOT    ?=
 ARGS    ?=
+SIZE    ?= full
 
 # The first of these that is new enough; `make report PYTHON=/path/to/python3` names another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -38,15 +39,14 @@ test: setup ## Check everything that needs no root, Spark or browser (under 8 mi
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not hard and not reports" $(ARGS)
 
 test-hard: setup ## Check what needs root, Spark or a browser
-	@$(RUN) -c 'import playwright' 2>/dev/null || $(VENV)/bin/uv pip install --quiet --python $(RUN) --require-hashes \
-	  -r requirements-hard.lock || $(RUN) -m pip install --quiet --require-hashes -r requirements-hard.lock
+	@$(RUN) -c 'import playwright, pyspark' 2>/dev/null || $(MAKE) --no-print-directory -s .hard
 	@$(RUN) -m pytest -m hard $(ARGS)
 
 lab: setup ## Open JupyterLab on the notebooks
 	@$(RUN) -m helpers lab
 
-bench: setup ## Measure a whole run against papermill commands in a row
-	@$(RUN) -m benchmarks.walk
+bench: setup ## Measure cleaning and facts against SQL by hand, a whole run against papermill commands: SIZE=full or small
+	@$(RUN) -m benchmarks $(SIZE)
 
 tidy: setup ## Strip the notebooks and mend what ruff can mend
 	@$(RUN) -m helpers tidy
@@ -62,6 +62,13 @@ clean: ## Remove the environment and everything that was built; sources and repo
 
 setup: # Make or mend the environment; when it is as wanted, this costs milliseconds
 	@$(WANTED) | cmp -s - $(VENV)/made-for && test -x $(RUN) || $(MAKE) --no-print-directory -s .venv-again
+
+.PHONY: .hard
+.hard: # Spark comes as source, so what builds it goes first, from the same lock
+	@awk '/^setuptools==/ { p = 1 } p { print } p && !/\\$$/ { exit }' requirements-hard.lock > $(VENV)/setuptools.txt
+	@for what in $(VENV)/setuptools.txt requirements-hard.lock; do \
+	  $(VENV)/bin/uv pip install --quiet --python $(RUN) --no-build-isolation --require-hashes -r $$what \
+	  || $(RUN) -m pip install --quiet --no-build-isolation --require-hashes -r $$what || exit 4; done
 
 .PHONY: .venv-again
 .venv-again:

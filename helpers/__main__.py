@@ -97,6 +97,41 @@ def plan(
 
 
 @app.command()
+def check(
+    dataset: Dataset = "sample",
+    root: Root = None,
+    as_of: Annotated[str | None, typer.Option(metavar="DAY", help="Judge as of the end of this day: 2026-03-08.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings for a machine.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when there is a warning.")] = False,
+) -> None:
+    """Judge a dataset's files without building anything: what is wrong, where, and what to do."""
+    import json
+
+    from helpers.runs import checking, weeks
+
+    found = checking.check(dataset, root, weeks.day(as_of) if as_of else None)
+    if as_json:
+        print(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(found.lines()))
+    raise typer.Exit(found.exit_code(strict=strict))
+
+
+@app.command("fix-list")
+def fix_list(
+    dataset: Dataset = "sample",
+    week: Week = "latest",
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="The file to write; else beside the quarantine.")] = None,
+) -> None:
+    """Write the rows that were set aside as a CSV, to send back to the owner of the data: it holds what they hold."""
+    from helpers.runs import failures, fixing
+
+    path, rows = fixing.write(dataset, week, out)
+    print(f"{failures.short(path)}: {rows:,} rows, readable by you alone.")
+    print("They hold ids and text as they stand in the sources: send them to the owner of the data only.")
+
+
+@app.command()
 def doctor() -> None:
     """Say what is missing or unsuitable on this machine, with the remedy, one line each."""
     from helpers.runs import doctor as checks
@@ -127,6 +162,41 @@ def lab(port: Annotated[int, typer.Option(help="The port of JupyterLab.")] = 888
     os.chdir(paths.PROJECT)
     words = ["-m", "jupyterlab", f"--port={port}", f"--notebook-dir={paths.NOTEBOOKS}"]
     os.execv(sys.executable, [sys.executable, *words])
+
+
+Of = Annotated[str, typer.Option("--dataset", metavar="NAME", help="A name under data/, or a folder with a dataset.toml.")]
+
+
+@app.command()
+def ids(
+    source: Annotated[
+        str, typer.Argument(metavar="LIST", help="A pseudonym a line, or a CSV with a column user_id; - for standard input.")
+    ],
+    dataset: Of = "sample",
+    root: Root = None,
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="The file to write; else beside LIST, .ids.csv.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")] = False,
+) -> None:
+    """Join pseudonyms back to source ids, for those who hold the key and the sources; every use is logged."""
+    from helpers.runs import identities
+
+    print("\n".join(identities.join_back(source, dataset=dataset, root=root, out=out, force=force)))
+
+
+@app.command()
+def forget(
+    user: Annotated[str, typer.Argument(metavar="USER_ID", help="The id as the sources spell it.")],
+    dataset: Of = "sample",
+    root: Root = None,
+    pseudonym: Annotated[bool, typer.Option("--pseudonym", help="USER_ID is a pseudonym.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a person from everything built, and see to it that no later run brings the person back."""
+    from helpers.runs import forgetting
+
+    confirm = None if yes else typer.confirm
+    lines = forgetting.forget(user, dataset=dataset, root=root, is_pseudonym=pseudonym, confirm=confirm, say=print)
+    print("\n".join(lines))
 
 
 def main() -> None:

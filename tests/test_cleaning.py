@@ -217,9 +217,17 @@ def tables(shops):
 def test_of_two_rows_for_one_person_the_first_holds(tables):
     assert verdicts(tables, "users") == [
         KEPT, bad("repeated_user"), KEPT, bad("blank_user_id"),
-        bad("bad_time"), LATE, AGAIN, KEPT,
-        bad("future_time"),
+        KEPT, LATE, AGAIN, KEPT, KEPT,
     ]  # fmt: skip
+
+
+def test_a_sign_up_that_cannot_be_is_emptied_and_its_person_kept(tables):
+    users = judged(tables, "users")
+    emptied = users.filter(users["_emptied"].notnull()).order_by("_line").to_pandas()
+    assert emptied["_status"].tolist() == ["kept"] * 3
+    assert emptied["_emptied"].tolist() == ["registered_at"] * 3
+    assert emptied[["registered_at", "registered_day"]].isna().all(axis=None)
+    assert cleaning.reasons(users).set_index("reason").loc["", "changed"] == 3
 
 
 def test_spend_and_units_are_judged_by_what_they_must_have(tables):
@@ -242,7 +250,7 @@ def test_coverage_counts_what_arrived_up_to_the_end_of_the_week(tables):
     found = cleaning.coverage([judged(tables, kind) for kind in ("events", "users", "spend", "units")]).set_index(
         "table"
     )
-    assert found.loc["users", ["kind", "rows", "set_aside", "kept", "users"]].tolist() == ["users", 7, 4, 3, 3]
+    assert found.loc["users", ["kind", "rows", "set_aside", "kept", "users"]].tolist() == ["users", 7, 2, 5, 5]
     assert found.loc["spend", ["rows", "set_aside", "kept", "users"]].tolist() == [4, 3, 1, 0]
     assert found.loc["units", ["rows", "set_aside", "kept"]].tolist() == [5, 3, 2]
     assert pd.Timestamp(found.loc["spend", "first_day"]).date() == date(2026, 3, 8)

@@ -54,7 +54,7 @@ experiment = "id"
 variant = "id"
 assigned_at = "at"
 """
-    users = logs.as_csv(["id", "by", "at"], [[" u1 ", "u2", "2026-03-01"], ["u2", "", "2026-03-01"], ["U2", "u1", ""]])
+    users = logs.as_csv(["id", "by", "at"], [["u1", "u2", "2026-03-01"], ["u2", "", "2026-03-01"], ["U2", "u1", ""]])
     shop = shops(
         logs.toml(after=after), events_csv="uid,time,type\nu1,2026-03-01,view\nu2,2026-03-01,view\n", users_csv=users
     )

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.errors import InputError
+from helpers.problems import FaultyData
 from helpers.sources import engine
 
 ROWS = [
@@ -31,7 +32,7 @@ def shops(tmp_path_factory):
 
 
 def facts_of(records: list[dict], *without: str) -> list[dict]:
-    left_out = {"_file", "_byte", *without}
+    left_out = {"_file", "_byte", "_size", *without}
     return [{key: value for key, value in row.items() if key not in left_out} for row in records]
 
 
@@ -50,7 +51,7 @@ def test_columns_come_out_typed_and_what_cannot_be_read_is_named(shops):
     assert [row["topic"] for row in rows] == ["茶", None, "NA", "山"]
     assert [row["duration_s"] for row in rows] == [3.0, None, None, None]
     assert [row["amount"] for row in rows] == [None, Decimal("12.5000"), Decimal(0), None]
-    assert [row["_bad"] for row in rows] == [None, None, None, "ts,amount"]
+    assert [row["_bad"] for row in rows] == [None, None, "duration_s", "ts,duration_s,amount"]
     assert [(row["day"], row["hour"]) for row in rows] == [
         (date(2026, 3, 1), 10), (date(2026, 3, 1), 23), (date(2026, 3, 2), 0), (None, None),
     ]  # fmt: skip
@@ -121,7 +122,7 @@ def test_parquet_of_other_types_gives_the_facts_of_the_csv_of_the_same_rows(shop
             "fee": pa.array([Decimal(fee) if fee else None for fee in fees]).cast(fee),
         }
         shop = shops(logs.toml('amount = "fee"', zone="Europe/Berlin", file="e.parquet"), e_parquet=parquet(columns))
-        assert facts_of(shop.records(), "_line") == facts_of(plain.records(), "_line")
+        assert facts_of(shop.records(), "_line", "_odd") == facts_of(plain.records(), "_line", "_odd")
         assert [row["_line"] for row in shop.records()] == [1, 2, 3, 4]
 
 
@@ -149,7 +150,7 @@ def test_parquet_parts_that_differ_in_whether_times_have_a_zone_are_refused(shop
     shop = shops(
         logs.toml(file="e"), e__1_parquet=part(pa.timestamp("us")), e__2_parquet=part(pa.timestamp("us", "UTC"))
     )
-    with pytest.raises(InputError, match=r"e/2.parquet: .*time.* zone"):
+    with pytest.raises(InputError, match=r"e/2.parquet column time: .* zone"):
         shop.records()
 
 
@@ -169,12 +170,27 @@ def test_two_blocks_may_read_one_file(shops):
     assert not any(row["_duplicate"] for row in rows)
 
 
-def test_a_missing_column_is_told_with_the_file_and_the_nearest_name(shops):
-    shop = shops(logs.toml('topic = "topics"'), events_csv=logs.as_csv(HEADER, ROWS))
-    with pytest.raises(InputError) as caught:
+def test_all_missing_columns_are_told_with_the_file_and_the_nearest_name(shops):
+    text = logs.toml().replace('"time"', '"tim"').replace('"type"', '"typ"')
+    shop = shops(text, events_csv=logs.as_csv(HEADER, ROWS))
+    with pytest.raises(FaultyData) as caught:
         shop.records()
-    assert "events.csv" in str(caught.value)
-    assert 'Did you mean "topic"?' in str(caught.value)
+    assert [(found.file, found.column) for found in caught.value.problems] == [("events.csv", "ts"), ("events.csv", "event")]
+    assert 'Did you mean "time"?' in str(caught.value)
+    assert 'Did you mean "type"?' in str(caught.value)
+
+
+def test_an_optional_column_that_is_not_there_is_left_out(shops):
+    shop = shops(logs.toml('topic = "topics"'), events_csv=logs.as_csv(HEADER, ROWS))
+    assert [row["topic"] for row in shop.records()] == [None] * len(ROWS)
+
+
+def test_a_first_line_of_data_is_told_as_such(shops):
+    for first in (["u1", "2026-03-01 10:00:00", "view"], ["17", "20260301", "view", "3"]):
+        shop = shops(logs.toml(), events_csv=logs.as_csv(first, [first, first]))
+        with pytest.raises(FaultyData, match="first line looks like data") as caught:
+            shop.records()
+        assert {found.code for found in caught.value.problems} == {"E1103"}
 
 
 USERS = """

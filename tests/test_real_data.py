@@ -32,7 +32,7 @@ class Opened:
     def ledger(self, *, whole: bool = False) -> dict[tuple[str, str], dict[str, int]]:
         """Rows of each file by status, the law of conservation held on the way."""
         reasons = cleaning.reasons(*(self.judged(kind, whole=whole) for kind in self.rows))
-        return cleaning.ledger(reasons, self.run.rows_in).set_index(["table", "file"]).to_dict("index")
+        return cleaning.ledger(reasons, self.run.rows_in).set_index(["table", "file"]).drop(columns="changed").to_dict("index")
 
     def user_day(self, *, whole: bool = False) -> ibis.Table:
         return _user_day(self, whole)

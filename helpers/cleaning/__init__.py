@@ -2,11 +2,28 @@
 
     judging      which rows count
     accounts     the row ledger and its law of conservation, the reasons, the limits, what arrived and when
+    suspicions   rules that warn: bots, spellings, strange days (with rhythm and spelling)
+    influence    what each rule does to the main numbers
 """
 
 from __future__ import annotations
 
-from helpers.cleaning.accounts import by_reason, check_limits, coverage, ledger, reasons, volume
-from helpers.cleaning.judging import STATUSES, judge, kept
+from helpers.cleaning.accounts import (
+    by_reason,
+    by_rule,
+    check_limits,
+    coverage,
+    ledger,
+    over_limits,
+    quarantined,
+    reasons,
+    volume,
+)
+from helpers.cleaning.influence import influence, suspect_users
+from helpers.cleaning.judging import STATUSES, column_of, judge, kept
+from helpers.cleaning.suspicions import suspicions
 
-__all__ = ["STATUSES", "by_reason", "check_limits", "coverage", "judge", "kept", "ledger", "reasons", "volume"]
+__all__ = [
+    "STATUSES", "by_reason", "by_rule", "check_limits", "column_of", "coverage", "influence", "judge", "kept", "ledger",
+    "over_limits", "quarantined", "reasons", "suspect_users", "suspicions", "volume",
+]  # fmt: skip

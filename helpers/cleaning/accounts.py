@@ -6,7 +6,7 @@ import ibis
 import pandas as pd
 
 from helpers import contracts
-from helpers.cleaning.judging import STATUSES
+from helpers.cleaning.judging import STATUSES, column_of
 from helpers.errors import InputError, RunFailed
 
 LOCAL_DAYS = ("registered_day", "assigned_day", "touched_day", "answered_day", "day")
@@ -25,6 +25,7 @@ LEDGER = contracts.declare(
         "after_as_of": ("int64", "rows", "later than the week of the report"),
         "duplicates": ("int64", "rows", "the same text in every column as an earlier row"),
         "quarantined": ("int64", "rows", "cannot be used as they are"),
+        "changed": ("int64", "rows", "of the kept, rows with a cell that cannot be and was emptied"),
     },
 )
 REASONS = contracts.declare(
@@ -32,13 +33,33 @@ REASONS = contracts.declare(
     grain="one row per source file and reason",
     key=["table", "file", "status", "reason"],
     small=True,
+    nullable=("first_byte",),
     columns={
         "table": ("string", "", "part of dataset.toml that the file belongs to"),
         "file": ("string", "", "file, relative to the folder of the sources"),
         "status": ("string", "", "where such rows are counted in the ledger"),
         "reason": ("string", "", "why the row was set aside"),
         "rows": ("int64", "rows", "rows set aside for this reason"),
+        "changed": ("int64", "rows", "of them, kept with a cell emptied"),
         "first_line": ("int64", "", "line of the first such row"),
+        "first_byte": ("float64", "bytes", "its place in the unpacked file; empty for Parquet"),
+    },
+)
+QUARANTINE = contracts.declare(
+    "quarantine",
+    grain="one row per row of a file that is set aside because it cannot be used",
+    key=["source_file", "line", "column", "reason"],
+    nullable=("byte_offset",),
+    columns={
+        "source_file": ("string", "", "file, relative to the folder of the sources"),
+        "source_sha256": ("string", "", "hash of the file's bytes"),
+        "line": ("int64", "", "line on which the row begins; of Parquet its number"),
+        "byte_offset": ("int64", "bytes", "where it begins in the unpacked file; empty for Parquet"),
+        "column": ("string", "", "column that cannot be used; empty where it is the whole row"),
+        "code": ("string", "", "code of the problem"),
+        "reason": ("string", "", "its name"),
+        "raw_line": ("string", "", "the row as it stands"),
+        "run_id": ("string", "", "what was judged: dataset.toml, the week and the files"),
     },
 )
 COVERAGE = contracts.declare(
@@ -76,14 +97,33 @@ def reasons(*judged: ibis.Table) -> pd.DataFrame:
     """Why rows were set aside: one row per table, file, status and reason, kept rows among them (contract `reasons`)."""
     counted = [
         table.group_by(table=table["_table"], file=table["_file"], status=table["_status"], reason=table["_reason"]).agg(
-            rows=table.count(), first_line=table["_line"].min()
+            rows=table.count(),
+            changed=((table["_status"] == "kept") & table["_emptied"].notnull()).sum(),
+            first_line=table["_line"].min(),
+            first_byte=table["_byte"].min().cast("float64"),
         )
         for table in judged
     ]
     found = pd.concat([table.to_pandas() for table in counted], ignore_index=True)
     return found.sort_values(["table", "file", "status", "reason"], ignore_index=True).astype(
-        {"rows": "int64", "first_line": "int64"}
+        {"rows": "int64", "changed": "int64", "first_line": "int64", "first_byte": "float64"}
     )
+
+
+def quarantined(judged: ibis.Table) -> ibis.Table:
+    """Where the quarantined rows of a judged table stand: source, file, line, byte, size, column, reason."""
+    aside = judged.filter(judged["_status"] == "quarantined")
+    columns = [(aside["_reason"] == reason, column) for reason, column in columns_of(aside).items() if column]
+    return aside.select(
+        source=aside["_source"], file=aside["_file"], line=aside["_line"], byte=aside["_byte"], size=aside["_size"],
+        column=ibis.cases(*columns, else_="") if columns else ibis.literal(""), reason=aside["_reason"],
+    )  # fmt: skip
+
+
+def columns_of(aside: ibis.Table) -> dict[str, str]:
+    """The column that each reason in a judged table is about."""
+    found = aside.select(kind="_table", reason="_reason").distinct().to_pandas()
+    return {reason: column_of(kind, reason) for kind, reason in sorted(found.itertuples(index=False))}
 
 
 def by_reason(found: pd.DataFrame) -> pd.DataFrame:
@@ -93,6 +133,13 @@ def by_reason(found: pd.DataFrame) -> pd.DataFrame:
     keys = ["table", "status", "reason"]
     grouped = aside.groupby(keys, as_index=False).agg(rows=("rows", "sum"), files=("file", "nunique"), first=("first", "first"))
     return grouped.sort_values(["table", "status", "rows"], ascending=[True, True, False], ignore_index=True)
+
+
+def by_rule(suspicions: pd.DataFrame) -> pd.DataFrame:
+    """Suspicions by rule and table: `rule`, `table`, `findings`, `rows`, `people`, in the order of the rules."""
+    keys = ["rule", "table"]
+    grouped = suspicions.groupby(keys, as_index=False, sort=False)
+    return grouped.agg(findings=("said", "size"), rows=("rows", "sum"), people=("people", "sum"))
 
 
 def ledger(found: pd.DataFrame, rows_in: dict[tuple[str, str], int]) -> pd.DataFrame:
@@ -106,7 +153,9 @@ def ledger(found: pd.DataFrame, rows_in: dict[tuple[str, str], int]) -> pd.DataF
         RunFailed: The parts of a file do not add up to the rows that came in.
     """
     wide = found.pivot_table(index=["table", "file"], columns="status", values="rows", aggfunc="sum", fill_value=0)
-    wide = wide.reindex(columns=list(STATUSES), fill_value=0).reset_index()
+    wide = wide.reindex(columns=list(STATUSES), fill_value=0)
+    wide["changed"] = found.groupby(["table", "file"])["changed"].sum()
+    wide = wide.reset_index()
     wide.insert(2, "rows_in", [rows_in.get(key, 0) for key in zip(wide["table"], wide["file"], strict=True)])
     off = wide[wide[list(STATUSES)].sum(axis=1) != wide["rows_in"]]
     if len(off):
@@ -115,7 +164,7 @@ def ledger(found: pd.DataFrame, rows_in: dict[tuple[str, str], int]) -> pd.DataF
             f"{row['file']}: {row['rows_in']} rows came in, {row[list(STATUSES)].sum()} are accounted for. "
             "This is a fault of the toolkit, not of the data."
         )
-    return wide.astype(dict.fromkeys(("rows_in", *STATUSES), "int64"))
+    return wide.astype(dict.fromkeys(("rows_in", *STATUSES, "changed"), "int64"))
 
 
 def check_limits(found: pd.DataFrame, ledger: pd.DataFrame, *, quarantined: float, mandatory: float) -> pd.DataFrame:
@@ -124,6 +173,17 @@ def check_limits(found: pd.DataFrame, ledger: pd.DataFrame, *, quarantined: floa
     Raises:
         InputError: A share is over its limit; names the file, the share, the reasons and the setting.
     """
+    over = over_limits(found, ledger, quarantined=quarantined, mandatory=mandatory)
+    if over:
+        _, file, said = over[0]
+        raise InputError(f"{file}: {said}")
+    aside = found[found["status"] == "quarantined"].groupby(["table", "file"])["rows"].sum()
+    return (aside / ledger.set_index(["table", "file"])["rows_in"]).fillna(0.0).rename("share").reset_index()
+
+
+def over_limits(found: pd.DataFrame, ledger: pd.DataFrame, *, quarantined: float, mandatory: float) -> list[tuple[str, str, str]]:
+    """Files of which too much was set aside: the name of the problem's code, the file, and what is to be said."""
+    over = []
     where = ["table", "file"]
     rows = ledger.set_index(where)["rows_in"]
     aside = found[found["status"] == "quarantined"]
@@ -131,20 +191,21 @@ def check_limits(found: pd.DataFrame, ledger: pd.DataFrame, *, quarantined: floa
     for (table, file), share in shares[shares > quarantined].items():
         why = aside[(aside["table"] == table) & (aside["file"] == file)].sort_values("rows", ascending=False)
         named = ", ".join(f"{reason} {count:,}" for reason, count in zip(why["reason"], why["rows"], strict=True))
-        raise InputError(
-            f"{file}: {share:.1%} of its {rows[table, file]:,} rows cannot be used ({named}; first at line "
-            f"{why['first_line'].min()}), over the limit of {quarantined:.1%}. Mend the export, or raise "
-            "[cleaning] max_quarantined_share with a reason."
+        said = (
+            f"{share:.1%} of its {rows[table, file]:,} rows cannot be used ({named}; first at line {why['first_line'].min()}), "
+            f"over the limit of {quarantined:.1%}. Mend the export, or raise [cleaning] max_quarantined_share with a reason."
         )
+        over.append(("over_limit", file, said))
     columns = aside[aside["reason"].str.startswith(("blank_", "bad_time"))]
     worst = columns.set_index([*where, "reason"])["rows"]
     worst = worst / rows.reindex(worst.index.droplevel("reason")).to_numpy()
     for (_, file, reason), share in worst[worst > mandatory].items():
-        raise InputError(
-            f"{file}: {share:.1%} of its rows are set aside for {reason}, over the limit of {mandatory:.1%}. Mend the "
-            "export, or raise [cleaning] max_bad_mandatory_share with a reason."
+        said = (
+            f"{share:.1%} of its rows are set aside for {reason}, over the limit of {mandatory:.1%}. Mend the export, or raise "
+            "[cleaning] max_bad_mandatory_share with a reason."
         )
-    return shares.rename("share").reset_index()
+        over.append(("over_mandatory_limit", file, said))
+    return over
 
 
 def coverage(judged: list[ibis.Table]) -> pd.DataFrame:

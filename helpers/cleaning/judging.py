@@ -16,6 +16,8 @@ TIME = {
     "events": "ts", "users": "registered_at", "assignments": "assigned_at", "touches": "touched_at",
     "feedback": "answered_at",
 }  # fmt: skip
+OLDEST_BIRTH = 1900
+CELLS = ("registered_at", "birth_year", "duration_s", "score")
 MONEY = ("amount", "discount", "cost")
 REQUIRED = {
     "events": ("user_id", "event"),
@@ -39,8 +41,10 @@ def judge(rows: ibis.Table, kind: str, *, as_of: datetime | None, future_from: d
         future_from: Instant from which on a time is taken for a mistake.
 
     Returns:
-        The rows with `_table` (the kind), `_status` (one of STATUSES) and `_reason` ("" where kept).
+        The rows with `_table` (the kind), `_status` (one of STATUSES), `_reason` ("" where kept) and `_emptied`: the column
+        whose cell cannot be and was emptied, the row being none the worse for it; null where none was.
     """
+    rows = _emptied(rows, kind, as_of, future_from)
     wrong = _wrong(rows, kind, future_from)
     judged = rows.mutate(_table=ibis.literal(kind), _wrong=wrong, _late=_late(rows, kind, as_of))
     left_out = ~judged["_selected"] | judged["_excluded"].notnull()
@@ -69,17 +73,46 @@ def _wrong(rows: ibis.Table, kind: str, future_from: datetime | None) -> ibis.Va
     """The name of what is wrong with a row, null when nothing is."""
     found = [(ibis.coalesce(rows[column], "") == "", f"blank_{column}") for column in REQUIRED[kind]]
     time = TIME.get(kind)
-    if time:
-        moment, optional = rows[time], kind == "users"
-        found.append((_unread(rows, time) if optional else moment.isnull(), "bad_time"))
-        if not optional:
-            found.append((moment < ibis.literal(FIRST_DAY).cast("timestamp('UTC')"), "ancient_time"))
+    if time and kind != "users":
+        found.append((rows[time].isnull(), "bad_time"))
+        found.append((_ancient(rows[time]), "ancient_time"))
         if future_from is not None:
-            found.append((moment >= ibis.literal(future_from), "future_time"))
+            found.append((rows[time] >= ibis.literal(future_from), "future_time"))
     if kind == "spend":
         found.append((rows.day.isnull(), "bad_time"))
     found += [(_unread(rows, column), f"bad_{column}") for column in MONEY if column in rows.columns]
     return ibis.cases(*found, else_=ibis.null("string"))
+
+
+def _emptied(rows: ibis.Table, kind: str, as_of: datetime | None, future_from: datetime | None) -> ibis.Table:
+    """Empty the cells of a person that cannot be: a sign-up before 2000 or in the future, a birth before 1900 or to come."""
+    if kind == "users":
+        rows = rows.mutate(_early=_not_so(rows, future_from), _unborn=_unborn(rows, as_of))
+        never = [(rows["_early"], "registered_at"), (rows["_unborn"], "birth_year")]
+        rows = rows.mutate(
+            registered_at=ibis.ifelse(rows["_early"], ibis.null(rows.registered_at.type()), rows.registered_at),
+            registered_day=ibis.ifelse(rows["_early"], ibis.null("date"), rows.registered_day),
+            birth_year=ibis.ifelse(rows["_unborn"], ibis.null("float64"), rows.birth_year),
+            _never=ibis.cases(*never, else_=ibis.null("string")),
+        ).drop("_early", "_unborn")
+    marks = [(_unread(rows, column), column) for column in CELLS if column in rows.columns]
+    unread = ibis.cases(*marks, else_=ibis.null("string")) if marks else ibis.null("string")
+    rows = rows.mutate(_emptied=ibis.coalesce(rows["_never"], unread) if kind == "users" else unread)
+    return rows.drop("_never") if kind == "users" else rows
+
+
+def _not_so(rows: ibis.Table, future_from: datetime | None) -> ibis.BooleanValue:
+    odd = _ancient(rows.registered_at)
+    return odd if future_from is None else odd | (rows.registered_at >= ibis.literal(future_from))
+
+
+def _unborn(rows: ibis.Table, as_of: datetime | None) -> ibis.BooleanValue:
+    latest = 9999 if as_of is None else as_of.year
+    return (rows.birth_year < OLDEST_BIRTH) | (rows.birth_year > latest)
+
+
+def _ancient(moment: ibis.Value) -> ibis.BooleanValue:
+    return moment < ibis.literal(FIRST_DAY).cast("timestamp('UTC')")
 
 
 def _unread(rows: ibis.Table, column: str) -> ibis.BooleanValue:
@@ -105,6 +138,14 @@ def _first_of_each(judged: ibis.Table, key: list[str], reason: str) -> ibis.Tabl
         _status=ibis.ifelse(numbered["_again"], "quarantined", numbered["_status"]),
         _reason=ibis.ifelse(numbered["_again"], reason, numbered["_reason"]),
     ).drop("_again")
+
+
+def column_of(kind: str, reason: str) -> str:
+    """The column that a reason is about; "" when it is about the whole row."""
+    if reason in ("bad_time", "ancient_time", "future_time"):
+        return TIME.get(kind, "day")
+    prefix, _, column = reason.partition("_")
+    return column if prefix in ("blank", "bad") and reason != "bad_bytes" else ""
 
 
 def kept(judged: ibis.Table) -> ibis.Table:

@@ -18,6 +18,7 @@ RUN, REUSE, SKIP, WAIT = "run", "reuse", "skip", "wait"
 WORDS = {
     "code": "its code changed",
     "sources": "the source files changed",
+    "forgotten": "who is forgotten changed",
     "dataset.toml": "dataset.toml changed",
     "experiments.toml": "experiments.toml changed",
     "engine": "another engine",
@@ -51,6 +52,12 @@ class Inputs:
 
         wanted = self.run.dataset.privacy.pseudonymise
         return privacy.key_id(privacy.key(self.run.dataset)) if wanted else "none"
+
+    @cached_property
+    def forgotten(self) -> str:
+        from helpers.sources import privacy
+
+        return digest(sorted(privacy.forgotten(paths.built(self.run.dataset.name))))
 
     @cached_property
     def sources(self) -> str:
@@ -116,7 +123,7 @@ def parts(step: Step, inputs: Inputs, artefacts: dict[str, str]) -> dict[str, An
     found |= {f"parameter {name}": value for name, value in step.values.items()}
     found |= {f"artefact {name}": artefacts.get(name) for name in step.makers}
     if names.sources:
-        found |= {"sources": inputs.sources, "pseudonyms": inputs.pseudonyms}
+        found |= {"sources": inputs.sources, "pseudonyms": inputs.pseudonyms, "forgotten": inputs.forgotten}
     for section in list(run.rules) if EVERYTHING in names.rules else names.rules:
         found[f"rules.toml [{section}]"] = digest(run.rules.get(section))
     if names.experiments:

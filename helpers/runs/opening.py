@@ -31,10 +31,11 @@ def open_run(dataset: str = "sample", week: str = weeks.LATEST, *, root: str | P
     from helpers.sources import profile
 
     if root is None and not os.environ.get(SOURCES_VARIABLE):
-        root = _remembered_root(Path(dataset).name)
+        root = remembered_root(Path(dataset).name)
     loaded = datasets.load(dataset, root)
     prepare(loaded)
     held = profile.profile(loaded)
+    loaded = loaded.without(held.absent)
     configure_gate(loaded)
     return make_run(loaded, weeks.resolve(week, held.first_day, held.data_until), held.data_until)
 
@@ -79,7 +80,7 @@ def remember_root(dataset: Dataset) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _remembered_root(name: str) -> str | None:
+def remembered_root(name: str) -> str | None:
     try:
         root = json.loads((paths.built(name) / "root.json").read_text(encoding="utf-8"))["root"]
     except (OSError, ValueError, KeyError):

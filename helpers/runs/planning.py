@@ -130,6 +130,7 @@ def plan(checked: Checked) -> Plan:
     request, dataset = checked.request, checked.dataset
     opening.prepare(dataset)
     held = profile.profile(dataset)
+    dataset = dataset.without(held.absent)
     run = opening.make_run(dataset, weeks.resolve(request.week, held.first_day, held.data_until), held.data_until)
     steps = graph.build(
         checked.notebooks,

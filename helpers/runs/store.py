@@ -128,6 +128,29 @@ class Run:
         parts = profile.parts(self.dataset, _stamps(self.dataset.name))
         return reading.rows(self.engine, self.dataset, parts, kind, paths.built(self.dataset.name))
 
+    def quarantine(self, judged: list[ibis.Table]) -> ibis.Table:
+        """The quarantined rows of judged tables with their raw text (contract `quarantine`): for whoever mends the source."""
+        import pyarrow as pa
+
+        from helpers import cleaning
+        from helpers.sources import engine, privacy, profile, quarantine
+
+        aside = [cleaning.quarantined(table).to_pyarrow() for table in judged]
+        parts = profile.parts(self.dataset, _stamps(self.dataset.name))
+        made = quarantine.table(parts, pa.concat_tables(aside), self.id)
+        built = paths.built(self.dataset.name)
+        if privacy.forgotten(built):
+            made = quarantine.without(made, parts, privacy.forgotten(built), privacy.key(self.dataset))
+        return engine.take(self.engine, made)
+
+    @property
+    def id(self) -> str:
+        """What is judged, in twelve letters: dataset.toml, the week and the files."""
+        from helpers.runs import keys
+        from helpers.sources import profile
+
+        return keys.digest([self.dataset.sha256, self.week, profile.profile(self.dataset).files])[:12]
+
     def keep(self, table: ibis.Table) -> ibis.Table:
         """The same table, computed once and held by the engine for the cells that follow."""
         from helpers.sources import engine

@@ -106,3 +106,15 @@ def resolve(asked: str, first_day: date | None, data_until: date | None) -> Week
         hint = f"; its latest complete week is {newest.label}" if has_complete_week else ""
         raise InputError(f"--week {asked}: no data in that week. {span}{hint}.")
     return week
+
+
+def day(text: str) -> date:
+    """A day written as 2026-03-08.
+
+    Raises:
+        InputError: It is not; says what was written.
+    """
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise InputError(f'--as-of {text}: not a day. Write it as in "2026-03-08".') from None

@@ -211,6 +211,24 @@ def limits(shares: pd.DataFrame, limit: float, reasons: dict[str, str]) -> str:
     return word(key, limit=format.value(limit, "share"), reason=gate.plain(reason or ""), **said)
 
 
+def suspicions(found: pd.DataFrame) -> str:
+    """How many findings the rules that warn have, and which rule has most rows."""
+    if found.empty:
+        return word("finding.no_suspicions")
+    worst = found.groupby("rule", sort=False)["rows"].sum().idxmax().replace("_", " ")
+    return word("finding.suspicions", n=format.value(len(found), "count"), rule=worst)
+
+
+def influence(found: pd.DataFrame) -> str:
+    """The rule that would move the weekly actives most, or that none would by much."""
+    known = found[found["active_difference"].notna() & (found["people"] >= gate.settings().min_group)]
+    if known.empty or not known["active_difference"].abs().max():
+        return word("finding.no_influence")
+    most = known.loc[known["active_difference"].abs().idxmax()]
+    moved = format.value(abs(int(most["active_difference"])), "count")
+    return word("finding.influence", rule=gate.plain(most["subject"] or most["rule"]).replace("_", " "), n=moved)
+
+
 def habits(frame: pd.DataFrame) -> str:
     """Active days and events of the people who were active."""
     if frame.empty or gate.is_small(frame["people"].iloc[0]):

@@ -38,7 +38,7 @@ KINDS = {
     "touches": Kind(("user_id", "campaign", "touched_at"), ("arm", "cost")),
     "feedback": Kind(("user_id", "answered_at", "question", "score"), ("comment",)),
 }  # fmt: skip
-READING = ("file", "table", "where", "delimiter", "encoding", "ts_format", "drop_exact_duplicates")
+READING = ("file", "table", "where", "delimiter", "encoding", "ts_format", "ts_unit", "drop_exact_duplicates")
 TOP = (
     "timezone", "currency", "title", "people", "language", "engine", "data_until", "simulate", *KINDS, "roles", "privacy",
     "cleaning",

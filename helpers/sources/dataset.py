@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +52,13 @@ class Source(_Part):
     delimiter: Text | None = None
     encoding: Text | None = None
     ts_format: Text | None = None
+    ts_unit: Literal["s", "ms", "us", "ns"] | None = None
     drop_exact_duplicates: bool | None = None
+
+    def needed(self) -> set[str]:
+        """The names of all columns that the source reads, as they are written."""
+        read = [*self.columns.values(), *([self.where] if self.where else [])]
+        return {name for expression in read for name in (*expression.columns, expression.text.strip())}
 
 
 class Simulate(_Part):
@@ -154,6 +161,20 @@ class Dataset(_Part):
             return self._maps(part)
         allowed = [*PARTS, *blocks.KINDS, *checks.ROLES, "replies", "experiments"]
         raise ValueError(f'A dataset has no part "{part}".{nearest(part, allowed)}')
+
+    def without(self, absent: Iterable[str]) -> Dataset:
+        """The same without mapped columns that no file has; `absent` as in `profile.Profile`."""
+        gone = set(absent)
+        if not gone:
+            return self
+
+        def thinned(source: Source | None) -> Source | None:
+            kept = source and {column: made for column, made in source.columns.items() if f"{source.name}.{column}" not in gone}
+            return source and source.model_copy(update={"columns": kept})
+
+        single = {kind: thinned(getattr(self, kind)) for kind in ("users", "assignments", "spend", "touches", "feedback")}
+        units = {name: thinned(source) for name, source in self.units.items()}
+        return self.model_copy(update={"events": [thinned(source) for source in self.events], "units": units, **single})
 
     def check_roles(self, seen: list[str], rows: int) -> None:
         """Every event that a role names was seen in the data.

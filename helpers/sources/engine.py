@@ -1,12 +1,13 @@
-"""The engine that does all work which grows with events or users: DuckDB, embedded, reached through ibis.
+"""The engine that does all work which grows with events or users: DuckDB, embedded, or Spark; both reached through ibis.
 
-Everything that is DuckDB's alone stands in this folder; the rest of the project sees ibis tables.
+Everything that is an engine's alone stands in this folder; the rest of the project sees ibis tables.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,11 @@ from helpers.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     import ibis
+    import pyarrow as pa
 
 ROW_GROUP = 122_880
 LOCK = "SET lock_configuration = true"
+THIS_MACHINE = "127.0.0.1"
 
 
 def connect(folders: list[Path], *, spill: Path, threads: int | None = None, memory: str | None = None):
@@ -74,6 +77,54 @@ def _half_the_memory() -> int:
     return max(512, pages // 2 // 2**20)
 
 
+def connect_spark(master: str, *, folder: Path):
+    """An ibis backend on Spark; a process has one, and a further call gives the same.
+
+    Its zone is UTC. What cannot be cast and what overflows is an error, as with DuckDB.
+
+    Args:
+        master: Such as "local[2]", which keeps to this machine and to its own address, or "spark://host:7077".
+        folder: Where it puts its tables and what does not fit into memory (made when needed); all workers must see it.
+
+    Raises:
+        EnvironmentFault: Spark or Java is not installed.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise EnvironmentFault('Spark is not installed. Run `.venv/bin/pip install -e ".[hard]"`, or take DuckDB.') from None
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        raise EnvironmentFault("Spark needs Java 17, and there is no java. On Debian: apt install openjdk-17-jre-headless")
+    import ibis
+
+    builder = SparkSession.builder.master(master).appName("growth-rings")
+    for setting, value in _spark_settings(master, folder.resolve()).items():
+        builder = builder.config(f"spark.{setting}", value)
+    return ibis.pyspark.connect(builder.getOrCreate())
+
+
+def _spark_settings(master: str, folder: Path) -> dict[str, str]:
+    spill, tables = folder / "spill", folder / "tables"
+    for place in (folder, spill, tables):
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = {
+        "sql.session.timeZone": "UTC",
+        "sql.ansi.enabled": "true",
+        "sql.warehouse.dir": str(tables),
+        "sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "sql.execution.arrow.pyspark.enabled": "true",
+        "local.dir": str(spill),
+        "driver.extraJavaOptions": f'"-Djava.io.tmpdir={spill}"',
+        "ui.enabled": "false",
+        "ui.showConsoleProgress": "false",
+        "log.level": "ERROR",
+    }
+    if master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", THIS_MACHINE)  # else it looks up the machine's name
+        settings |= {"driver.host": THIS_MACHINE, "driver.bindAddress": THIS_MACHINE, "sql.shuffle.partitions": "4"}
+    return settings
+
+
 def quote(text: str) -> str:
     """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
@@ -108,9 +159,23 @@ def keep(backend, table: ibis.Table) -> ibis.Table:
     return backend.table(label)
 
 
+def take(backend, table: pa.Table) -> ibis.Table:
+    """An Arrow table as a table of the engine."""
+    label = f"t_{secrets.token_hex(6)}"
+    return backend.create_table(label, table)
+
+
 def read(backend, path: Path) -> ibis.Table:
     """A Parquet file of ours as an ibis table."""
+    if backend.name == "pyspark":
+        return _instants(backend.read_parquet(path))
     return view(backend, f"SELECT * FROM read_parquet({quote(str(path))})")
+
+
+def _instants(table: ibis.Table) -> ibis.Table:
+    """Times of Spark are instants; ibis takes them for times without a zone."""
+    times = [column for column, dtype in table.schema().items() if dtype.is_timestamp()]
+    return table.cast(dict.fromkeys(times, "timestamp('UTC')"))
 
 
 def write(backend, table: ibis.Table, path: Path, *, sort: list[str]) -> int:

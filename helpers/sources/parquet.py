@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from helpers.errors import InputError
+from helpers.problems import faulty
 from helpers.sources import scan
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def check(parts: list[Part]) -> None:
     """Look at the Parquet files among the parts of one source.
 
     Raises:
-        InputError: One cannot be read, has a name twice, or its times have a zone where those of another have none.
+        FaultyData: One cannot be read, has a name twice, or its times have a zone where those of another have none.
     """
     first: dict[str, tuple[bool, str]] = {}
     for part in parts:
@@ -27,10 +27,17 @@ def check(parts: list[Part]) -> None:
             known, label = first.setdefault(column, (aware, part.label))
             if known != aware:
                 with_zone, without = (label, part.label) if known else (part.label, label)
-                raise InputError(
-                    f"{part.label}: the times in {column} have a zone in {with_zone} and none in {without}. Write all parts "
-                    "alike, or give them a block each."
-                )
+                said = f"the times in {column} have a zone in {with_zone} and none in {without}. Write all parts alike, or "
+                raise faulty("times_differ", part.label, said + "give them a block each.", column=column)
+
+
+def columns(part: Part) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        FaultyData: It cannot be read.
+    """
+    return _schema(part).names
 
 
 def _schema(part: Part) -> pa.Schema:
@@ -41,9 +48,8 @@ def _schema(part: Part) -> pa.Schema:
         found = pyarrow.parquet.read_schema(part.path)
     except (OSError, pa.ArrowException) as fault:
         said = str(fault).splitlines()[0].rstrip(".")
-        raise InputError(
-            f"{part.label}: not a Parquet file that can be read ({said}). It may be cut off; fetch it again."
-        ) from None
+        said = f"not a Parquet file that can be read ({said}). It may be cut off; fetch it again."
+        raise faulty("unreadable", part.label, said) from None
     scan.check_names(found.names, part.label)
     return found
 

@@ -23,6 +23,7 @@ KEY_VARIABLE = "GROWTH_RINGS_KEY"
 SAMPLE_KEY = hashlib.sha256(b"growth-rings: the built-in community is nobody's secret").digest()
 PSEUDONYM_LENGTH = 24
 BLOCK = 64
+FORGOTTEN = "forgotten.csv"
 STANDARD = {column for kind in blocks.KINDS.values() for column in (*kind.required, *kind.optional)}
 CONTACT = {
     "email", "mail", "phone", "telephone", "tel", "mobile", "cellphone", "fax", "address", "street", "wechat", "weixin", "qq",
@@ -93,6 +94,33 @@ def pseudonym_sql(text: str, key: bytes) -> str:
     inner, outer = (bytes(byte ^ mark for byte in block).hex() for mark in (0x36, 0x5C))
     digest = f"sha256(from_hex('{outer}') || from_hex(sha256(from_hex('{inner}') || encode({text}))))"
     return f"CASE WHEN {text} = '' THEN '' ELSE left({digest}, {PSEUDONYM_LENGTH}) END"
+
+
+def forgotten(built: Path, key: bytes | None = None) -> set[str]:
+    """The pseudonyms of those who want to be forgotten, whose rows are set aside as long as the sources hold them.
+
+    Args:
+        built: The dataset's built folder; its list has a line a person, the pseudonym and the id of its key.
+        key: Under which the pseudonyms are to be met again; None where it does not matter.
+
+    Raises:
+        InputError: The list is damaged, or names somebody under another key, who would come back unseen.
+    """
+    path = built / FORGOTTEN
+    if not path.exists():
+        return set()
+    found = set()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()[1:], 2):
+        listed = re.fullmatch(r"([0-9a-f]{24}),([0-9a-f]{8})", line)
+        if not listed:
+            raise InputError(f"{path} line {number}: not a pseudonym and the id of its key. Mend the line, or take it out.")
+        if key is not None and listed[2] != key_id(key):
+            raise InputError(
+                f"{path} line {number}: somebody was forgotten under the key {listed[2]}, and would come back under the key "
+                f"{key_id(key)}. Give the former key; or forget the person anew under this one and take the line out."
+            )
+        found.add(listed[1])
+    return found
 
 
 def _default_path() -> Path:

@@ -9,18 +9,22 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from helpers import paths
+from helpers.problems import FaultyData
 
 if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset, Source
+    from helpers.sources.survey import Survey
 
-VERSION = 3
+VERSION = 4
 ENOUGH_OF_A_DAY = 0.01
+LONGEST_GAP = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Profile:
     files: SHA-256 of each source file by its label.
     rows: Records of each source file by its label, as counted when it was read.
     events_seen: Names in the event column, most frequent first.
+    absent: Optional columns that dataset.toml names and no file has: "events[1].amount".
+    said: Warnings and notes of the files, as the fields of `problems.Problem`.
     """
 
     data_until: date | None
@@ -52,17 +58,23 @@ class Profile:
     files: dict[str, str]
     rows: dict[str, int]
     events_seen: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+    said: tuple[tuple, ...] = ()
 
 
 def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
     """All source files; the hash of a file whose size and time have not changed is taken from `known`."""
+    return [part for source in dataset.sources() for part in parts_of(dataset, source, known or {})]
+
+
+def parts_of(dataset: Dataset, source: Source, known: dict[str, list]) -> list[Part]:
+    """The same, of one source."""
     found = []
-    for source in dataset.sources():
-        for path in dataset.files(source):
-            label, stamp = label_of(path, dataset.root), _stamp(path)
-            seen = (known or {}).get(label)
-            digest = seen[2] if seen and seen[:2] == stamp else file_hash(path)
-            found.append(Part(source, path, label, digest))
+    for path in dataset.files(source):
+        label, stamp = label_of(path, dataset.root), _stamp(path)
+        seen = known.get(label)
+        digest = seen[2] if seen and seen[:2] == stamp else file_hash(path)
+        found.append(Part(source, path, label, digest))
     return found
 
 
@@ -104,6 +116,8 @@ def profile(dataset: Dataset) -> Profile:
         files=made["files"],
         rows=made["rows"],
         events_seen=tuple(made["events_seen"]),
+        absent=tuple(made["absent"]),
+        said=tuple(tuple(problem) for problem in made["said"]),
     )
 
 
@@ -125,25 +139,49 @@ def _save(cache: Path, content: dict) -> None:
 
 
 def _compute(dataset: Dataset, found: list[Part]) -> dict:
-    from helpers.sources import engine, reading
+    from helpers.sources import engine
+    from helpers.sources import survey as surveying
 
     built = paths.built(dataset.name)
     built.mkdir(parents=True, exist_ok=True, mode=0o700)
     connection = engine.connect_plainly([dataset.root, built], spill=built / "spill")
-    for kind in sorted({part.source.kind for part in found} - {"events"}):
-        reading.query(connection, dataset, found, kind, built)
-    events = reading.query(connection, dataset, found, "events", built, whole=False)
-    usable = f"SELECT event, day, count(*) FROM ({events}) WHERE _selected AND _fault IS NULL GROUP BY ALL"
-    named, days = Counter(), Counter()
-    for event, day, rows in connection.execute(usable).fetchall():
-        named[event] += rows
-        days[day] += rows
-    names = sorted(filter(None, named), key=lambda name: (-named[name], name))
-    dataset.check_roles(names, sum(named[name] for name in names))
-    busy = {day: rows for day, rows in days.items() if day and day >= date(2000, 1, 1)}
-    full = [day for day, rows in busy.items() if rows >= ENOUGH_OF_A_DAY * median(busy.values())]
+    first = surveying.survey(connection, dataset, found, built)
+    if first.errors:
+        raise FaultyData(first.errors)
+    names, days = seen(connection, first)
+    dataset.check_roles(list(names), sum(names.values()))
+    full = full_days(days)
     until = dataset.data_until or max(full, default=None)
     files = {part.label: part.sha256 for part in found}
-    rows = {part.label: reading.row_count(part, built) for part in found}
-    made = Profile(until, min(full, default=None), files, rows, tuple(names[:1000]))
+    said = tuple(tuple(asdict(problem).values()) for problem in first.problems)
+    made = Profile(until, min(full, default=None), files, first.rows, tuple(names)[:1000], tuple(first.absent), said)
     return json.loads(json.dumps(asdict(made), default=str))
+
+
+def seen(connection, first: Survey) -> tuple[dict[str, int], dict[date, int]]:
+    """Selected rows by name of the event, most frequent first, and by local day."""
+    if "events" not in first.queries:
+        return {}, {}
+    usable = "WHERE _selected AND _fault IS NULL GROUP BY ALL"
+    named, days = Counter(), Counter()
+    for event, day, rows in connection.execute(
+        f"SELECT event, day, count(*) FROM ({first.queries['events']}) {usable}"
+    ).fetchall():
+        named[event] += rows
+        days[day] += rows
+    return {name: named[name] for name in sorted(filter(None, named), key=lambda name: (-named[name], name))}, days
+
+
+def full_days(days: dict[date, int]) -> list[date]:
+    """Days since 2000 with at least 1 % of the median day's rows, oldest first.
+
+    Where days have few rows, each row is a full day: what follows a gap of 60 days and is under 1 % of all rows is no day
+    that the data reach, but a slip of the clock.
+    """
+    busy = {day: rows for day, rows in days.items() if day and day >= date(2000, 1, 1)}
+    full = sorted(day for day, rows in busy.items() if rows >= ENOUGH_OF_A_DAY * median(busy.values()))
+    for last, day in reversed(list(pairwise(full))):
+        far = day - last > LONGEST_GAP
+        if far and sum(busy[later] for later in full if later >= day) < ENOUGH_OF_A_DAY * sum(busy.values()):
+            full = full[: full.index(day)]
+    return full

@@ -5,18 +5,21 @@ A cast that fails leaves an empty value and a mark; what follows from it is for 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.errors import InputError
-from helpers.sources import engine, parquet, privacy, staging, values
+from helpers.problems import ERROR, FaultyData, Problem, problem
+from helpers.sources import engine, joins, parquet, privacy, staging, values
 
 if TYPE_CHECKING:
     import ibis
 
     from helpers.sources.dataset import Dataset, Source
+    from helpers.sources.expressions import Expression
     from helpers.sources.profile import Part
 
 LOCAL_DAYS = {instant: instant.removesuffix("_at") + "_day" for instant in values.INSTANTS} | {"ts": "day"}
@@ -42,9 +45,10 @@ COLUMNS = {
     "feedback": ("user_id", "answered_at", "question", "score"),
 }  # fmt: skip
 OURS = {
-    "_source": "VARCHAR", "_file": "VARCHAR", "_line": "BIGINT", "_byte": "BIGINT", "_fault": "VARCHAR",
-    "_selected": "BOOLEAN", "_duplicate": "BOOLEAN", "_excluded": "VARCHAR", "_bad": "VARCHAR",
+    "_source": "VARCHAR", "_file": "VARCHAR", "_line": "BIGINT", "_byte": "BIGINT", "_size": "BIGINT", "_fault": "VARCHAR",
+    "_selected": "BOOLEAN", "_duplicate": "BOOLEAN", "_excluded": "VARCHAR", "_bad": "VARCHAR", "_odd": "VARCHAR",
 }  # fmt: skip
+PLAIN_PLACES = "file_row_number + 1 AS _line, NULL::BIGINT AS _byte, NULL::BIGINT AS _size, NULL::VARCHAR AS _fault, "
 PLACES = (*staging.OUR_COLUMNS, "_file", "_part")
 
 
@@ -62,12 +66,13 @@ class _Bound:
 def rows(backend, dataset: Dataset, parts: list[Part], kind: str, built: Path, *, whole: bool = True) -> ibis.Table:
     """All rows of the sources of one kind, typed; no rows, but all columns, when the dataset has none.
 
-    Columns: `_source`, `_file`, `_line`, `_byte` (where the row stands); `_fault` (None, or "ragged" / "nul"); `_selected`
-    (what `where` says); `_duplicate` (an earlier row of the source has the same text in every column); `_excluded` (its
-    user is set aside by dataset.toml, the reason); `_bad` (names of columns whose text could not be read, joined by a
-    comma); then the mapped columns: ids as pseudonyms ("" when blank), instants with zone, amounts as exact decimals, text
-    trimmed and null when blank; beside each instant its local day (`day` of `ts`, else `registered_day` and so on), and for
-    events the local `hour` and the `moment`, microseconds since 1970. For "units" further `units`, the unit table's name.
+    Columns: `_source`, `_file`, `_line`, `_byte`, `_size` (where the row stands); `_fault` (None, or a name of
+    `staging.FAULTS`); `_selected` (what `where` says); `_duplicate` (an earlier row of the source has the same text in every
+    column); `_excluded` (its user is set aside by dataset.toml, the reason); `_bad` (names of columns whose text could not be
+    read, joined by a comma); `_odd` (what is odd about a time that was read: "date_only" or "clock_change"); then the mapped
+    columns: ids as pseudonyms ("" when blank), instants with zone, amounts as exact decimals, text trimmed and null when
+    blank; beside each instant its local day (`day` of `ts`, else `registered_day` and so on), and for events the local `hour`
+    and the `moment`, microseconds since 1970. For "units" further `units`, the unit table's name.
 
     Args:
         whole: False leaves out what takes long: the pseudonyms are null and `_duplicate` is false.
@@ -82,16 +87,21 @@ def query(connection, dataset: Dataset, parts: list[Part], kind: str, built: Pat
     queries = [_nothing(kind)]
     for source in sources.values():
         own = [part for part in wanted if part.source.name == source.name]
-        queries.append(_select(dataset, _bound(connection, dataset, source, own, built), whole))
+        queries.append(_select(dataset, _bound(connection, dataset, source, own, built), whole, _names_forgotten(dataset, built)))
     united = " UNION ALL BY NAME ".join(f"({query})" for query in queries)
     return f"SELECT *{_local(kind, dataset.timezone)} FROM ({united})"
+
+
+def _names_forgotten(dataset: Dataset, built: Path) -> set[str]:
+    """The list is looked at under the dataset's own key, and no key is made where there is no list."""
+    return privacy.forgotten(built, privacy.key(dataset)) if privacy.forgotten(built) else set()
 
 
 def row_count(part: Part, built: Path) -> int:
     """Records of one file, as its staged form (or the Parquet file itself) states them."""
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_metadata(_parquet(part, built)).num_rows
+    return pyarrow.parquet.read_metadata(staged(part, built)).num_rows
 
 
 def _local(kind: str, zone: str) -> str:
@@ -115,11 +125,8 @@ def _bound(connection, dataset: Dataset, source: Source, parts: list[Part], buil
     label = engine.named(connection, _united(parts, built))
     types = {column: dtype for column, dtype in engine.types(connection, label).items() if column not in PLACES}
     own = list(types)
-    try:
-        where = source.where.bind(own).sql() if source.where else "true"
-        mapped = {column: expression.bind(own) for column, expression in source.columns.items()}
-    except InputError as fault:
-        raise InputError(f"{parts[0].label}: {fault}") from None
+    where, mapped = _mapped(source, own, parts[0].label)
+    _check_types(source, mapped, types, parts[0].label)
     mapped = {column: expression for column, expression in mapped.items() if not privacy.is_contact(column, expression, dataset)}
     columns = {column: values.of(column, expression, source, dataset, types) for column, expression in mapped.items()}
     if source.kind == "units" and "unit_id" not in mapped:
@@ -127,6 +134,56 @@ def _bound(connection, dataset: Dataset, source: Source, parts: list[Part], buil
         columns["unit_id"] = values.Value(line, values.taken("unit_id"))
     _check(source, columns)
     return _Bound(source, label, own, where, columns)
+
+
+def _mapped(source: Source, own: list[str], label: str) -> tuple[str, dict[str, Expression]]:
+    """The condition and the expressions bound to the file's columns; an optional column that is not there is left out.
+
+    Raises:
+        FaultyData: Columns are missing; all of them.
+    """
+    wrong, mapped, where = [], {}, "true"
+    try:
+        where = source.where.bind(own).sql() if source.where else "true"
+    except InputError as fault:
+        wrong.append(problem("missing_column", label, str(fault), column="where", severity=ERROR))
+    for column, expression in source.columns.items():
+        try:
+            mapped[column] = expression.bind(own)
+        except InputError as fault:
+            if not is_optional(source, column):
+                wrong.append(_missing(own, label, column, str(fault)))
+    if wrong:
+        raise FaultyData(wrong)
+    return where, mapped
+
+
+def _check_types(source: Source, mapped: dict[str, Expression], types: dict[str, str], label: str) -> None:
+    """Columns of Parquet that no rule of ours turns into a value."""
+    wrong = []
+    for column, expression in mapped.items():
+        dtype = types.get(expression.columns[0], "") if expression.typed is None and expression.columns else ""
+        if dtype.startswith(("STRUCT", "MAP", "UNION")) or dtype.endswith("]"):
+            said = f"the column {expression.columns[0]} holds lists or records ({dtype[:40]}). Map a column of plain values."
+            wrong.append(problem("nested", label, said, column=column))
+        elif column in values.INSTANTS and dtype.startswith(values.NUMERIC) and not source.ts_unit:
+            said = f'the column {expression.columns[0]} holds numbers ({dtype}). Set ts_unit = "s", "ms", "us" or "ns".'
+            wrong.append(problem("epoch", label, said, column=column))
+    if wrong:
+        raise FaultyData(wrong)
+
+
+def is_optional(source: Source, column: str) -> bool:
+    """Whether a dataset is read without a column that its dataset.toml names plainly and its files do not have."""
+    return source.columns[column].typed is None and column not in MANDATORY[source.kind]
+
+
+def _missing(own: list[str], label: str, column: str, said: str) -> Problem:
+    data = [re.fullmatch(r"\s*[+-]?\d[\d.,:/ -]*|\s*", name) for name in own]
+    if sum(map(bool, data)) * 2 >= len(own):
+        meaning = "the first line looks like data. Put a line with the columns' names above it."
+        return problem("no_header", label, meaning, line=1, severity=ERROR)
+    return problem("missing_column", label, said, column=column, severity=ERROR)
 
 
 def _check(source: Source, columns: dict[str, values.Value]) -> None:
@@ -139,12 +196,13 @@ def _check(source: Source, columns: dict[str, values.Value]) -> None:
         raise InputError(f"[{source.name}] {taken[0]}: a column of that name is made here already. Give yours another name.")
 
 
-def _parquet(part: Part, built: Path) -> Path:
+def staged(part: Part, built: Path) -> Path:
+    """The Parquet file in which a part's rows stand: its own, or what was made of a CSV file."""
     if part.is_parquet:
         return part.path
     return staging.stage(
         part.path, part.label, built / "staged", sha256=part.sha256, delimiter=part.source.delimiter,
-        encoding=part.source.encoding,
+        encoding=part.source.encoding, needed=part.source.needed(),
     )  # fmt: skip
 
 
@@ -154,8 +212,8 @@ def _united(parts: list[Part], built: Path) -> str:
     for plain in (False, True):
         own = [(number, part) for number, part in enumerate(parts) if part.is_parquet is plain]
         if own:
-            paths = ", ".join(engine.quote(str(_parquet(part, built))) for _, part in own)
-            places = "file_row_number + 1 AS _line, NULL::BIGINT AS _byte, NULL::VARCHAR AS _fault, " if plain else ""
+            paths = ", ".join(engine.quote(str(staged(part, built))) for _, part in own)
+            places = PLAIN_PLACES if plain else ""
             file = _by_file(engine.quote(part.label) for _, part in own)
             number = _by_file(str(number) for number, _ in own)
             scanned = f"read_parquet([{paths}], union_by_name = true)"
@@ -168,7 +226,7 @@ def _by_file(values: Iterable[str]) -> str:
     return f"([{', '.join(values)}])[file_index::BIGINT + 1]"
 
 
-def _select(dataset: Dataset, bound: _Bound, whole: bool) -> str:
+def _select(dataset: Dataset, bound: _Bound, whole: bool, forgotten: set[str]) -> str:
     """Three steps, so that nothing is computed twice: texts are taken, then read, then looked at for what is wrong."""
     source, columns = bound.source, bound.columns
     taken = [f"coalesce({bound.where}, false) AS _selected"]
@@ -183,19 +241,31 @@ def _select(dataset: Dataset, bound: _Bound, whole: bool) -> str:
     hidden = values.IDS & set(source.columns) & set(columns) if dataset.privacy.pseudonymise else set()
     read = [f"{value.value} AS {engine.name(column)}" for column, value in columns.items() if column not in hidden]
     marks = ", ".join(f"CASE WHEN {sql} THEN {engine.quote(column)} END" for column, sql in wrong.items())
+    gone = sorted(values.IDS & set(source.columns) & set(columns)) if whole and forgotten else []
     chosen = [engine.name(column) if column not in hidden else _hidden(column, whole) for column in columns]
+    if "referrer_id" in gone:
+        inviter = "_pseudonym_referrer_id" if "referrer_id" in hidden else "referrer_id"
+        chosen[list(columns).index("referrer_id")] = f"CASE WHEN _gone_referrer_id IS NULL THEN {inviter} END AS referrer_id"
     if source.kind == "units":
         chosen.append(f"{engine.quote(source.name.partition('.')[2])} AS units")
     drop = source.drop_exact_duplicates
     once = whole and (drop if drop is not None else dataset.cleaning.drop_exact_duplicates)
-    joins = [_duplicates(bound.label, bound.own)] * once
-    joins += [_pseudonyms(column, columns[column].taken, bound.label, privacy.key(dataset)) for column in sorted(hidden)] * whole
+    met = [joins.duplicates(bound.label, bound.own)] * once
+    hiding = sorted(hidden) if whole else []
+    met += [joins.pseudonyms(column, columns[column].taken, bound.label, privacy.key(dataset)) for column in hiding]
+    met += [joins.gone(column, columns[column].taken, bound.label, privacy.key(dataset), forgotten) for column in gone]
     return (
-        f"SELECT {engine.quote(source.name)} AS _source, _file, _line, _byte, _fault, _selected, "
-        f"{'_again IS NOT NULL' if once else 'false'} AS _duplicate, {_excluded(dataset, columns)} AS _excluded, "
-        f"{_joined(marks)} AS _bad, {', '.join(chosen)} FROM (SELECT *, {', '.join(read)} FROM "
-        f"(SELECT _file, _part, _line, _byte, _fault, {', '.join(taken)} FROM {bound.label})) AS r {' '.join(joins)}"
+        f"SELECT {engine.quote(source.name)} AS _source, _file, _line, _byte, _size, _fault, _selected, "
+        f"{'_again IS NOT NULL' if once else 'false'} AS _duplicate, {_excluded(dataset, columns, gone)} AS _excluded, "
+        f"{_joined(marks)} AS _bad, {_odd(columns)} AS _odd, {', '.join(chosen)} FROM (SELECT *, {', '.join(read)} FROM "
+        f"(SELECT _file, _part, _line, _byte, _size, _fault, {', '.join(taken)} FROM {bound.label})) AS r {' '.join(met)}"
     )
+
+
+def _odd(columns: dict[str, values.Value]) -> str:
+    """The first thing that is odd about a row's times, in the order of its columns."""
+    cases = " ".join(value.odd for value in columns.values() if value.odd)
+    return f"CASE {cases} END" if cases else "NULL::VARCHAR"
 
 
 def _joined(marks: str) -> str:
@@ -206,31 +276,16 @@ def _hidden(column: str, whole: bool) -> str:
     return f"{engine.name(f'_pseudonym_{column}') if whole else 'NULL::VARCHAR'} AS {engine.name(column)}"
 
 
-def _excluded(dataset: Dataset, columns: dict[str, values.Value]) -> str:
+def _excluded(dataset: Dataset, columns: dict[str, values.Value], gone: list[str]) -> str:
+    """Why a person's rows are left out: who wants to be forgotten, then whom dataset.toml names."""
+    forgotten = [f"WHEN _gone_{column} IS NOT NULL THEN 'forgotten'" for column in gone if column != "referrer_id"]
+    named = _named(dataset, columns)
+    return f"CASE {' '.join(forgotten)} ELSE {named} END" if forgotten else named
+
+
+def _named(dataset: Dataset, columns: dict[str, values.Value]) -> str:
     users = dataset.cleaning.exclude_users
     if not users or "user_id" not in columns:
         return "NULL::VARCHAR"
     cases = " ".join(f"WHEN {engine.quote(user)} THEN {engine.quote(reason)}" for user, reason in users.items())
     return f"CASE trim({values.taken('user_id')}) {cases} END"
-
-
-def _pseudonyms(column: str, text: str, label: str, key: bytes) -> str:
-    """A join that gives each distinct id its pseudonym: hashing a person once, not once a row."""
-    made, raw = privacy.pseudonym_sql("_id", key), engine.name(f"_raw_{column}")
-    distinct = f"SELECT _raw, {values.id_of('_raw')} AS _id FROM (SELECT DISTINCT {text} AS _raw FROM {label})"
-    return (
-        f"LEFT JOIN (SELECT _raw AS {raw}, {made} AS {engine.name(f'_pseudonym_{column}')} FROM ({distinct})) "
-        f"ON {raw} = {values.taken(column)}"
-    )
-
-
-def _duplicates(label: str, own: list[str]) -> str:
-    """A join that finds the rows whose every column repeats an earlier row: found by hash, then compared in full."""
-    every = ", ".join(f"r.{engine.name(column)}" for column in own)
-    twice = f"SELECT hash({every}) AS h FROM {label} AS r WHERE _fault IS NULL GROUP BY 1 HAVING count(*) > 1"
-    nth = f"row_number() OVER (PARTITION BY {every} ORDER BY r._part, r._line)"
-    return (
-        f"LEFT JOIN (SELECT _part AS _again, _line AS _again_line FROM (SELECT r._part, r._line, {nth} AS nth FROM {label} "
-        f"AS r SEMI JOIN ({twice}) AS twice ON twice.h = hash({every}) WHERE r._fault IS NULL) WHERE nth > 1) AS again "
-        "ON _again = r._part AND _again_line = r._line"
-    )

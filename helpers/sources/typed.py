@@ -14,6 +14,7 @@ from sqlglot import exp
 
 NUMBER = exp.DataType.build("DECIMAL(18, 6)", dialect="duckdb")
 WIDER = exp.DataType.build("DECIMAL(19, 6)", dialect="duckdb")
+WIDEST = exp.DataType.build("DECIMAL(38, 6)", dialect="duckdb")
 FLOAT = exp.DataType.build("DOUBLE", dialect="duckdb")
 TIME = exp.DataType.build("TIMESTAMP", dialect="duckdb")
 TRUTH = exp.DataType.build("BOOLEAN", dialect="duckdb")
@@ -155,13 +156,15 @@ def _arithmetic(node: exp.Expression) -> exp.Expression:
     if any(_type(part) is TIME for part in _parts(node)):
         _set(node, TIME, "this", "expression")
         return node
-    floating = isinstance(node, exp.Mul | exp.Div)
-    _set(node, FLOAT if floating else NUMBER, "this", "expression")
+    _set(node, FLOAT if isinstance(node, exp.Div) else NUMBER, "this", "expression")
     if isinstance(node, exp.Neg | exp.Mod):
         return node
+    wider = {exp.Div: FLOAT, exp.Mul: WIDEST}.get(type(node), WIDER)
     for part in _parts(node):
         if not isinstance(part, exp.Literal):
-            part.replace(_widened(part.copy(), FLOAT if floating else WIDER))
+            part.replace(_widened(part.copy(), wider))
+            if wider is WIDEST:
+                break  # a product of two of them would have more digits than there are
     if isinstance(node, exp.Div) and not (isinstance(node.expression, exp.Literal) and float(node.expression.name)):
         node.set("expression", exp.Nullif(this=node.expression, expression=exp.Literal.number(0)))
     return _count(exp.TryCast(this=node, to=NUMBER.copy()))

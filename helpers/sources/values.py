@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.sources import blocks
+from helpers.sources import blocks, clocks
 from helpers.sources.engine import name, quote
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ MONEY = {"amount", "discount", "cost"}
 NUMBERS = {"duration_s", "score", "birth_year"}
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 NUMERIC = ("DECIMAL", "DOUBLE", "FLOAT", *INTEGERS, *(f"U{name}" for name in INTEGERS))
+UNITS = {"s": "1000000", "ms": "1000", "us": "1", "ns": "0.001"}
+LATEST = 10**17  # microseconds: the year 5138
 BLANK = r"[\s\p{Z}\x{200B}\x{FEFF}]*"
 DECIMAL = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)"
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -38,12 +40,14 @@ class Value:
     value: Over what was taken.
     wrong: A condition over what was taken and the value; "" when no text is wrong for it.
     wrong_at_source: The same over the source's columns.
+    odd: Branches of a CASE over what was taken and the value, which name what is odd about it; "" when nothing can be.
     """
 
     taken: str
     value: str
     wrong: str = ""
     wrong_at_source: str = ""
+    odd: str = ""
 
 
 def sql_type(column: str) -> str:
@@ -63,8 +67,8 @@ def taken(column: str) -> str:
 
 
 def id_of(text: str) -> str:
-    """The id in a text: "" when nothing but white space stands there."""
-    return f"CASE WHEN regexp_full_match({text}, '{BLANK}') THEN '' ELSE trim({text}) END"
+    """The id in a text, as it stands: "" when it is nothing but white space."""
+    return f"CASE WHEN regexp_full_match({text}, '{BLANK}') THEN '' ELSE {text} END"
 
 
 def of(column: str, expression: Expression, source: Source, dataset: Dataset, types: dict[str, str]) -> Value:
@@ -81,11 +85,13 @@ def of(column: str, expression: Expression, source: Source, dataset: Dataset, ty
     if column not in (*blocks.KINDS[source.kind].required, *blocks.KINDS[source.kind].optional):
         return Value(f"nullif(trim({text}), '')", taken(column))
     if column in INSTANTS or column in DAYS:
-        return _time(column, expression.sql(), text, bare, dataset.timezone, source.ts_format)
+        return _time(column, expression.sql(), text, bare, dataset.timezone, source)
     if column in MONEY:
         return _money(column, expression, text, bare)
     if column in NUMBERS:
-        return Value(f"TRY_CAST(trim({text}) AS DOUBLE)", f"CASE WHEN isfinite({taken(column)}) THEN {taken(column)} END")
+        own = f"TRY_CAST({taken(column)} AS DOUBLE)"
+        wrong = f"{taken(column)} <> '' AND {name(column)} IS NULL"
+        return Value(f"trim({text})", f"CASE WHEN isfinite({own}) THEN {own} END", wrong)
     return Value(f"nullif(trim({text}), '')", taken(column))
 
 
@@ -101,23 +107,41 @@ def _money(column: str, expression: Expression, text: str, bare: str) -> Value:
     return Value(f"trim({text})", made, f"{own} <> '' AND {name(column)} IS NULL")
 
 
-def _time(column: str, sql: str, text: str, bare: str, zone: str, ts_format: str | None) -> Value:
+def _time(column: str, sql: str, text: str, bare: str, zone: str, source: Source) -> Value:
     """An instant, or its local day; text without an offset is in the dataset's zone.
 
     An hour that the clock strikes twice is taken for the second one; one that it leaves out is read on the clock before.
     """
-    own, wrong = taken(column), ""
+    own, wrong, odd = taken(column), "", ""
     if bare.startswith("TIMESTAMP"):
         aware = bare == "TIMESTAMP WITH TIME ZONE"
         text = f"CAST({sql} AS TIMESTAMPTZ)" if aware else f"timezone({quote(zone)}, CAST({sql} AS TIMESTAMP))"
         made = own
     else:
-        text, made = f"trim({text})", _instant(own, zone, ts_format)
+        text, made = f"trim({text})", _instant(own, zone, source.ts_format, source.ts_unit)
         wrong = f"{own} <> '' AND {name(column)} IS NULL"
-    return Value(text, f"CAST(timezone({quote(zone)}, {made}) AS DATE)" if column in DAYS else made, wrong)
+        odd = _odd(own, name(column), zone) if column in INSTANTS and not (source.ts_format or source.ts_unit) else ""
+    return Value(text, f"CAST(timezone({quote(zone)}, {made}) AS DATE)" if column in DAYS else made, wrong, odd=odd)
 
 
-def _instant(text: str, zone: str, ts_format: str | None) -> str:
+def _odd(text: str, instant: str, zone: str) -> str:
+    """Branches of CASE: a date alone; a time without an offset that the zone's clock leaves out or strikes twice."""
+    odd = f"WHEN length({text}) = 10 AND {instant} IS NOT NULL THEN 'date_only' "
+    changes = clocks.changes(zone)
+    if changes:
+        days = ", ".join(quote(day) for day in sorted({turn.date().isoformat() for both in changes for turn in both}))
+        local = f"TRY_CAST({text} AS TIMESTAMP)"
+        spans = " OR ".join(f"{local} >= '{start}' AND {local} < '{end}'" for start, end in changes)
+        naive = f"{instant} IS NOT NULL AND NOT regexp_matches({text}[11:], '[Z+-]')"
+        odd += f"WHEN left({text}, 10) IN ({days}) THEN CASE WHEN {naive} AND ({spans}) THEN 'clock_change' END "
+    return odd
+
+
+def _instant(text: str, zone: str, ts_format: str | None, ts_unit: str | None) -> str:
+    if ts_unit:
+        micros = f"floor(TRY_CAST({text} AS DECIMAL(38, 9)) * {UNITS[ts_unit]})"
+        known = f"TRY_CAST(CASE WHEN {micros} BETWEEN 0 AND {LATEST} THEN {micros} END AS BIGINT)"
+        return f"timezone('UTC', make_timestamp({known}))"
     if ts_format:
         read = f"try_strptime({text}, {quote(ts_format)})"
         return read if "%z" in ts_format else f"timezone({quote(zone)}, {read})"

@@ -1,0 +1,90 @@
+"""`python -m benchmarks [full | small]`: ratios that hold on any machine; 1 when a bound is missed or a result is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import agreement, measure, walk
+from benchmarks.community import Community
+from benchmarks.measure import Cost
+
+SIZES = {"full": (10_000_000, 2), "small": (1_000_000, 3)}  # rows of the log, rounds
+MOST_TIME_OF_CLEANING, MOST_MEMORY_OF_CLEANING = 2.0, 2.0
+MOST_TIME_OF_FACTS = 1.2
+
+
+def main(size: str = "full") -> int:
+    """Print the measures of one size; 1 when one is out of bounds, 2 for a size that there is not."""
+    if size not in SIZES:
+        print(f"SIZE={size}: there are {' and '.join(SIZES)}.", file=sys.stderr)
+        return 2
+    rows, rounds = SIZES[size]
+    with tempfile.TemporaryDirectory(prefix="growth-rings-bench-") as folder:
+        missed = [work(Community(rows), Path(folder), rounds) for work in WORKS]
+    return int(bool(walk.main()) or any(missed))
+
+
+def cleaning(community: Community, folder: Path, rounds: int) -> bool:
+    """From dirty CSV files to facts and the row ledger, whose every count is known beforehand."""
+    log, built, target = folder / "made", folder / "ours", folder / "by_hand"
+    planted = community.write_csv(log)
+    ours, by_hand = measure.in_turn(
+        [
+            lambda: measure.ask("benchmarks.ours", "clean", log, built=_emptied(built)),
+            lambda: measure.ask("benchmarks.by_hand", "clean", log, _emptied(target), built=built),
+        ],
+        rounds,
+    )
+    tables = next(built.glob("data/made/built/*-W*"))
+    agreement.check_ledger(tables, planted)
+    agreement.check_tables(tables, target)
+    print(f"{community.rows:,} rows of dirty CSV to clean facts with the row ledger, which holds every planted fault")
+    _print_costs(ours, by_hand)
+    slow = is_missed("times SQL by hand", ours.seconds / by_hand.seconds, MOST_TIME_OF_CLEANING)
+    large = is_missed("GB of memory", ours.memory, MOST_MEMORY_OF_CLEANING)
+    return slow or large
+
+
+def facts(community: Community, folder: Path, rounds: int) -> bool:
+    """From clean events in Parquet to `user_day`."""
+    events, ours_at, by_hand_at = (folder / f"{name}.parquet" for name in ("events", "user_day", "user_day_by_hand"))
+    rows = community.write_parquet(events)
+    ours, by_hand = measure.in_turn(
+        [
+            lambda: measure.ask("benchmarks.ours", "user_day", events, ours_at, built=folder),
+            lambda: measure.ask("benchmarks.by_hand", "user_day", events, by_hand_at, built=folder),
+        ],
+        rounds,
+    )
+    agreement.check_equal(ours_at, by_hand_at)
+    print(f"{rows:,} events in Parquet to user_day")
+    _print_costs(ours, by_hand)
+    return is_missed("times SQL by hand", ours.seconds / by_hand.seconds, MOST_TIME_OF_FACTS)
+
+
+WORKS: tuple[Callable[[Community, Path, int], bool], ...] = (cleaning, facts)
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def _print_costs(ours: Cost, by_hand: Cost) -> None:
+    for name, cost in (("this toolkit", ours), ("SQL by hand", by_hand)):
+        print(f"  {name:<28}{cost.seconds:8.1f} s {cost.memory:8.1f} GB")
+
+
+def is_missed(unit: str, value: float, most: float) -> bool:
+    """Say where a value stands; whether it is out of bounds."""
+    missed = value > most
+    print(f"  {value:.2f} {unit}, at most {most:g}{': MISSED' if missed else ''}", flush=True)
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""Whether a measured result is right: a fast wrong one is worth nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from helpers.errors import RunFailed
+
+FACTS = ("user_day", "first_seen", "user_hour", "user_topic_day", "reply_day", "coverage", "volume")
+
+
+def check_ledger(built: Path, planted: dict[tuple[str, str], int]) -> None:
+    """The reasons, the quarantine and the ledger against what was planted, file by file.
+
+    Args:
+        planted: Rows by file and what is planted in them ("" = nothing: such rows are kept).
+
+    Raises:
+        RunFailed: A count differs; names file and reason.
+    """
+    found = dict(_rows(f"SELECT (file, reason), rows FROM '{built / 'reasons.parquet'}'"))
+    for place in sorted(found.keys() | planted.keys()):
+        if found.get(place, 0) != planted.get(place, 0):
+            file, what = place
+            raise RunFailed(f"{file}: {found.get(place, 0)} rows are {what or 'kept'}, {planted.get(place, 0)} were planted.")
+    aside = f"SELECT (source_file, reason), count(*) FROM '{built / 'quarantine.parquet'}' GROUP BY ALL"
+    if dict(_rows(aside)) != {place: rows for place, rows in planted.items() if place[1] not in ("", "exact_duplicate")}:
+        raise RunFailed("The quarantine does not hold the rows that the ledger counts as quarantined.")
+    came_in = dict(_rows(f"SELECT file, rows_in FROM '{built / 'ledger.parquet'}'"))
+    for file, rows in came_in.items():
+        made = sum(count for (own, _), count in planted.items() if own == file)
+        if rows != made:
+            raise RunFailed(f"{file}: the ledger says {rows} rows, {made} were written.")
+
+
+def check_tables(ours: Path, by_hand: Path) -> None:
+    """All facts of both sides, and the reasons but for their lines."""
+    for name in FACTS:
+        check_equal(ours / f"{name}.parquet", by_hand / f"{name}.parquet")
+    check_equal(ours / "reasons.parquet", by_hand / "reasons.parquet")
+
+
+def check_equal(ours: Path, by_hand: Path) -> None:
+    """The same rows in two files, in the columns that the second one has.
+
+    Raises:
+        RunFailed: Some rows stand in one of them alone; says how many.
+    """
+    columns = ", ".join(f'"{row[0]}"' for row in _rows(f"DESCRIBE SELECT * FROM '{by_hand}'"))
+    for here, there in ((ours, by_hand), (by_hand, ours)):
+        alone = _rows(f"SELECT count(*) FROM (SELECT {columns} FROM '{here}' EXCEPT ALL SELECT {columns} FROM '{there}')")[0][0]
+        if alone:
+            raise RunFailed(f"{ours.name}: {alone} rows of {here} are not in {there}.")
+
+
+def _rows(sql: str) -> list[tuple]:
+    return duckdb.execute(sql).fetchall()
