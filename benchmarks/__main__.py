@@ -23,9 +23,10 @@ def main(size: str = "full") -> int:
         print(f"SIZE={size}: there are {' and '.join(SIZES)}.", file=sys.stderr)
         return 2
     rows, rounds = SIZES[size]
+    missed = [bool(walk.main())]
     with tempfile.TemporaryDirectory(prefix="growth-rings-bench-") as folder:
-        missed = [work(Community(rows), Path(folder), rounds) for work in WORKS]
-    return int(bool(walk.main()) or any(missed))
+        missed += [work(Community(rows), Path(folder), rounds) for work in WORKS]
+    return int(any(missed))
 
 
 def cleaning(community: Community, folder: Path, rounds: int) -> bool:

@@ -216,6 +216,15 @@ def test_what_people_are_is_masked_everywhere(tmp_path):
     assert "13800138000" not in said and "13900139000" not in said
 
 
+def test_a_column_that_looks_like_contact_data_is_dropped_and_named_once(tmp_path):
+    people = [line + f",{n}@example.org" for n, line in enumerate(PEOPLE)]
+    files = {"users.csv": table(people, USERS_HEADER + ",e_mail")}
+    found = checked(tmp_path, GOOD, after=USERS + 'e_mail = "e_mail"\n', files=files)
+    assert (found.status, found.codes("note")) == ("ok", {"N1501"})
+    assert found.text("N1501").startswith("N1501 users.csv column e_mail: e_mail looks like contact data")
+    assert "example.org" not in "\n".join(found.verdict.lines())
+
+
 def test_stale_data_are_told_with_both_days(tmp_path):
     found = checked(tmp_path, GOOD, as_of="2026-03-29")
     assert "2026-03-20" in found.text("W1401") and "2026-03-29" in found.text("W1401")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -89,10 +90,10 @@ def verdicts(rows: list[list[str]], future: datetime, without: tuple[str, str] =
     return [verdict(row, row in rows[:number], future, without) for number, row in enumerate(rows)]
 
 
-def numbers(kept: list[list[str]], nobody: set[str] = frozenset()) -> list:
-    """Actives, new actives and the net amount of the week, of the rows that are kept."""
+def persons(kept: list[list[str]], nobody: set[str] = frozenset()) -> dict[str, tuple[bool, bool, Decimal]]:
+    """Of each person whether active in the week, whether for the first time, and the week's net amount."""
     first: dict[str, date] = {}
-    actives, net = set(), Decimal(0)
+    actives, net = set(), defaultdict(Decimal)
     for user, time, event, fee, _ in kept:
         user, day = user.strip(), parsed(time).astimezone(SHANGHAI).date()
         amount = Decimal(fee) if fee not in ("", "x") else Decimal(0)
@@ -102,9 +103,21 @@ def numbers(kept: list[list[str]], nobody: set[str] = frozenset()) -> list:
             first[user] = min(day, first.get(user, day))
             actives |= {user} if day >= WEEK[0] else set()
         if day >= WEEK[0]:
-            net += max(amount, Decimal(0)) if event in ROLES["pay"] else 0
-            net -= abs(amount) if event in ROLES["refund"] or (event in ROLES["pay"] and amount < 0) else 0
-    return [len(actives), sum(day >= WEEK[0] for day in first.values()), net]
+            net[user] += max(amount, Decimal(0)) if event in ROLES["pay"] else 0
+            net[user] -= abs(amount) if event in ROLES["refund"] or (event in ROLES["pay"] and amount < 0) else 0
+    people = {*first, *net}
+    return {user: (user in actives, first.get(user, date.min) >= WEEK[0], net[user]) for user in people}
+
+
+def numbers(people: dict[str, tuple[bool, bool, Decimal]]) -> list:
+    """Actives, new actives and the net amount."""
+    return [sum(own[measure] for own in people.values()) for measure in range(3)]
+
+
+def apart(people: dict[str, tuple], others: dict[str, tuple]) -> int:
+    """People of whom something differs."""
+    nothing = (False, False, Decimal(0))
+    return sum(people.get(user, nothing) != others.get(user, nothing) for user in {*people, *others})
 
 
 def of(shop, suspects: ibis.Table | None = None, future: datetime = FUTURE) -> pd.DataFrame:
@@ -124,16 +137,19 @@ def kept_of(rows: list[list[str]], future: datetime, without: tuple[str, str] = 
 
 
 def expected(rows: list[list[str]], future: datetime, known: set[str], suspect: str) -> dict[tuple[str, str], list]:
-    """Each rule with its rows and the numbers without it; None where they cannot be counted."""
+    """Each rule with its rows and people and the numbers without it; None where they cannot be counted."""
     seen, made = [own for own in verdicts(rows, future) if own[0] != "kept"], {}
-    for rule in set(seen):
-        can = rule[0] != "quarantined" or rule[1] in ("bad_amount", "bad_discount")
-        own = numbers(kept_of(rows, future, rule)) if can else [None] * 3
-        made[rule] = [seen.count(rule), *own[:2], None if rule[1] == "bad_amount" else own[2]]
     kept = [row for row in kept_of(rows, future) if parsed(row[1]) < AS_OF]
-    people = [row[0].strip() for row in kept]
+    reported, people = persons(kept), [row[0].strip() for row in kept]
+    for rule in set(seen):
+        own, other = [0, *[None] * 3], reported
+        if rule[0] != "quarantined" or rule[1] in ("bad_amount", "bad_discount"):
+            other = persons(kept_of(rows, future, rule))
+            own = [apart(reported, other), *numbers(other)]
+        made[rule] = [seen.count(rule), *own[:3], None if rule[1] == "bad_amount" else own[3]]
     for rule, users in (("unknown_user", set(people) - known), ("bot", {suspect})):
-        made[rule, ""] = [sum(user in users for user in people), *numbers(kept, users)]
+        other = persons(kept, users)
+        made[rule, ""] = [sum(user in users for user in people), apart(reported, other), *numbers(other)]
     return made
 
 
@@ -143,8 +159,11 @@ def test_the_numbers_without_a_rule_are_those_of_a_cleaning_that_does_not_have_i
     users = logs.as_csv(["uid"], [[user] for user in [*known, "u9"]])
     shop = shops(TOML, events_csv=logs.as_csv(HEADER, rows), users_csv=users)
     suspects = ibis.memtable({"user_id": [shop.pseudonym("u2")], "why": ["too busy"]})
-    found, reported = of(shop, suspects, future), numbers(kept_of(rows, future))
-    without = {(row["rule"], row["subject"]): [row["rows"], *side(row, "without_the_rule")] for _, row in found.iterrows()}
+    found, reported = of(shop, suspects, future), numbers(persons(kept_of(rows, future)))
+    without = {
+        (row["rule"], row["subject"]): [row["rows"], row["people"], *side(row, "without_the_rule")]
+        for _, row in found.iterrows()
+    }
     assert without == expected(rows, future, set(known), "u2")
     for _, row in found.iterrows():
         assert side(row, "as_reported") == reported

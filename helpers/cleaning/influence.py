@@ -128,7 +128,6 @@ def _concerned(marked: ibis.Table) -> list[tuple[str, str, int, str]]:
     out = marked.filter(marked.rule.notnull())
     counted = out.group_by(["rule", "subject"]).agg(
         rows=out.count(),
-        counted=out.counts.sum(),
         user=(out.user_id != "").sum(),
         time=(out.day.notnull() & ~out.subject.isin(OUTSIDE_OF_TIME)).sum(),
         event=(ibis.coalesce(out.event, "") != "").sum(),

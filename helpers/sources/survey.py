@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from helpers.errors import InputError
 from helpers.problems import ERROR, FaultyData, Problem, problem
-from helpers.sources import parquet, reading, staging
+from helpers.sources import parquet, privacy, reading, staging
 
 if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset
@@ -55,6 +55,10 @@ def survey(connection, dataset: Dataset, parts: list[Part], built: Path) -> Surv
         own = [part for part in found.parts if part.source.name == source.name]
         whole = len(own) == sum(part.source.name == source.name for part in parts)
         _look_at_parts(found, own, columns, whole)
+        for column, expression in source.columns.items():
+            if own and privacy.is_contact(column, expression, dataset):
+                said = f"{column} looks like contact data and was dropped. [privacy] allow_columns names it if it may stay."
+                found.problems.append(problem("contact_dropped", own[0].label, said, column=column))
     for kind in {source.kind: None for source in dataset.sources()}:
         try:
             found.queries[kind] = reading.query(connection, dataset, found.parts, kind, built, whole=False)
