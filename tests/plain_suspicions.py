@@ -106,7 +106,7 @@ def is_near(row: dict, events: list[dict], exact_dropped: bool) -> bool:
 
 
 def spelled(log: dict[str, list[dict]], fold) -> dict[tuple, tuple]:
-    """Names of several spellings: (table, column, the spellings with their rows), and what `counted` says."""
+    """Names of several spellings: (table, column, experiment, the spellings with their rows), and what `counted` says."""
     found = {}
     for kind, columns in SPELLED.items():
         for column in columns:
@@ -115,10 +115,10 @@ def spelled(log: dict[str, list[dict]], fold) -> dict[tuple, tuple]:
                 if row[column] is not None:
                     of = row["experiment" if kind == "assignments" else "units"] if column == "variant" else ""
                     groups[of, fold(row[column])].append(row)
-            for own in groups.values():
+            for (of, _), own in groups.items():
                 spellings = Counter(row[column] for row in own)
                 if len(spellings) > 1:
-                    found[kind, column, frozenset(spellings.items())] = counted(own)
+                    found[kind, column, of, frozenset(spellings.items())] = counted(own)
     return found
 
 

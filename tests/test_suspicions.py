@@ -80,10 +80,10 @@ def test_rows_people_and_places_are_those_of_the_definitions(log, exact_dropped)
     assert sorted((row[1], row[2], *row[4:8]) for row in spelled.itertuples(index=False, name=None)) == sorted(
         (*key[:2], *counts) for key, counts in groups.items()
     )
-    for kind, column, spellings in groups:
-        listed = [spelled[(spelled["table"] == kind) & (spelled["column"] == column)]["subject"]]
-        wanted = [f"{spelling.shown(value)} ({rows})" for value, rows in spellings]
-        assert any(all(one in subject for one in wanted) for own in listed for subject in own)
+    for kind, column, of, spellings in groups:
+        listed = spelled[(spelled["table"] == kind) & (spelled["column"] == column)]["subject"]
+        wanted = [of, *(f"{spelling.shown(value)} ({rows})" for value, rows in spellings)]
+        assert any(all(one in subject for one in wanted) for subject in listed)
     texts = " ".join(found["subject"] + found["said"])
     assert not any(person in texts for person in PEOPLE) and found["said"].str.endswith(".").all()
 
