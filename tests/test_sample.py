@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import raw_sample
 
+from helpers.errors import InputError
 from helpers.paths import PROJECT
 from helpers.sources import sample
 
@@ -64,11 +65,21 @@ def test_ensure_builds_only_what_is_missing_damaged_or_another(tmp_path):
 
 def test_what_a_killed_build_left_is_removed_and_what_was_there_is_replaced_whole(tmp_path):
     (tmp_path / ".raw.new" / "events").mkdir(parents=True)
-    (tmp_path / "raw").mkdir()
+    sample.build(tmp_path / "raw", seed=2, **SMALL)
     (tmp_path / "raw" / "stray.csv").write_text("uid\n")
     sample.build(tmp_path / "raw", seed=1, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
     assert not (tmp_path / "raw" / "stray.csv").exists()
+
+
+@pytest.mark.parametrize("make", [sample.build, sample.ensure])
+def test_a_folder_with_other_files_is_never_replaced(tmp_path, make):
+    own = tmp_path / "work"
+    own.mkdir()
+    (own / "thesis.txt").write_text("years")
+    with pytest.raises(InputError, match="holds other files"):
+        make(own, **SMALL)
+    assert contents(tmp_path) == {"work/thesis.txt": b"years"}
 
 
 def test_a_failed_build_leaves_the_old_files(tmp_path):

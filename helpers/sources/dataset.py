@@ -273,7 +273,7 @@ def folder_of(dataset: str | Path) -> Path:
 
 def _root(folder: Path, simulated: bool, root: str | Path | None) -> Path:
     """Simulated files are written, so they never go where the environment says that someone's own files lie."""
-    if root is not None:
+    if root is not None and str(root):
         return Path(root).expanduser().resolve()
     if simulated:
         return paths.built_root() / "data" / folder.name / "raw"

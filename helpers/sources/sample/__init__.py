@@ -60,13 +60,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from helpers.errors import InputError
+
 STAMP = ".made.json"
 
 
 def build(folder: Path, *, seed: int = 2026, null: bool = False, members: int = 6000, weeks: int = 26) -> dict:
-    """Write the community into the folder, in place of whatever is there, whole or not at all; gives the truth.
+    """Write the community into the folder, in place of one that is there, whole or not at all; gives the truth.
 
     Raises:
+        InputError: The folder holds other files.
         ValueError: Fewer than 200 members or 13 weeks, for which the effects cannot be planted.
     """
     folder = Path(folder)
@@ -113,8 +116,21 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _must_be_ours(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / STAMP).is_file():
+        raise InputError(
+            f"{folder}: the built-in community is written into a folder of its own, and this one holds other files. "
+            "Leave --root away, or name a folder that is empty or not there yet."
+        )
+
+
 def _build(folder: Path, wanted: dict) -> dict:
-    """Write beside the folder, then swap; what a killed build left behind goes first."""
+    """Write beside the folder, then swap; what a killed build left behind goes first.
+
+    Raises:
+        InputError: The folder holds what is not ours.
+    """
+    _must_be_ours(folder)
     from helpers.sources.sample.community import write_community  # numpy, pandas, pyarrow: only where they are needed
 
     new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
