@@ -58,7 +58,9 @@ lock: setup ## Resolve the lock files again, within the bounds of pyproject.toml
 	  | $(VENV)/bin/uv pip compile - --constraint requirements.lock $(LOCKED) -o requirements-hard.lock
 
 clean: ## Remove the environment and everything that was built; sources and reports stay
-	rm -rf $(VENV) .ruff_cache data/*/built
+	rm -rf $(VENV) .ruff_cache
+	@# Who is forgotten stays forgotten: that list is no product of a run.
+	find data/*/built -mindepth 1 ! -name forgotten.csv -delete 2>/dev/null || true
 
 setup: # Make or mend the environment; when it is as wanted, this costs milliseconds
 	@$(WANTED) | cmp -s - $(VENV)/made-for && test -x $(RUN) || $(MAKE) --no-print-directory -s .venv-again

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import agreement, measure, walk
-from benchmarks.community import Community
+from benchmarks.community import WEEKS, Community
 from benchmarks.measure import Cost
 
 SIZES = {"full": (10_000_000, 2), "small": (1_000_000, 3)}  # rows of the log, rounds
 MOST_TIME_OF_CLEANING, MOST_MEMORY_OF_CLEANING = 2.0, 2.0
 MOST_TIME_OF_FACTS = 1.2
+MOST_TIME_OF_APPENDING = 0.1
 
 
 def main(size: str = "full") -> int:
@@ -67,7 +68,33 @@ def facts(community: Community, folder: Path, rounds: int) -> bool:
     return is_missed("times SQL by hand", ours.seconds / by_hand.seconds, MOST_TIME_OF_FACTS)
 
 
-WORKS: tuple[Callable[[Community, Path, int], bool], ...] = (cleaning, facts)
+def appending(community: Community, folder: Path, rounds: int) -> bool:
+    """From files to facts: one more week, where 26 are built, against building these. The facts are those of one build."""
+    log, built, anew = folder / "made", folder / "appended", folder / "anew"
+    later = folder / "later" / "made"
+    community.write_csv(later, WEEKS, WEEKS + 1)
+    [week] = (later / "events").iterdir()
+
+    def build() -> Cost:
+        (log / "events" / week.name).unlink(missing_ok=True)
+        community.write_toml(log)
+        return measure.ask("benchmarks.ours", "facts", log, built=_emptied(built))
+
+    def append() -> Cost:
+        shutil.copy(week, log / "events")
+        community.write_toml(log, WEEKS + 1)
+        return measure.ask("benchmarks.ours", "facts", log, built=built)
+
+    building, appended = measure.in_turn([build, append], rounds)
+    measure.ask("benchmarks.ours", "facts", log, built=anew)
+    agreement.check_facts(*(max(root.glob("data/made/built/*-W*")) for root in (built, anew)))
+    print(f"One week appended to the facts of {WEEKS}, which come from {community.rows:,} rows")
+    for name, cost in (("appending", appended), ("building 26 weeks", building)):
+        print(f"  {name:<28}{cost.seconds:8.1f} s {cost.memory:8.1f} GB")
+    return is_missed("of the time of building", appended.seconds / building.seconds, MOST_TIME_OF_APPENDING)
+
+
+WORKS: tuple[Callable[[Community, Path, int], bool], ...] = (cleaning, facts, appending)
 
 
 def _emptied(folder: Path) -> Path:

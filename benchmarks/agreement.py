@@ -8,7 +8,7 @@ import duckdb
 
 from helpers.errors import RunFailed
 
-FACTS = ("user_day", "first_seen", "user_hour", "user_topic_day", "reply_day", "coverage", "volume")
+FACTS = ("user_day", "first_seen", "user_hour", "user_topic_day", "reply_day")
 
 
 def check_ledger(built: Path, planted: dict[tuple[str, str], int]) -> None:
@@ -35,10 +35,17 @@ def check_ledger(built: Path, planted: dict[tuple[str, str], int]) -> None:
             raise RunFailed(f"{file}: the ledger says {rows} rows, {made} were written.")
 
 
-def check_tables(ours: Path, by_hand: Path) -> None:
-    """All facts of both sides, and the reasons but for their lines."""
+def check_facts(ours: Path, other: Path) -> None:
+    """All facts of both sides."""
     for name in FACTS:
-        check_equal(ours / f"{name}.parquet", by_hand / f"{name}.parquet")
+        check_equal(ours / f"{name}.parquet", other / f"{name}.parquet")
+
+
+def check_tables(ours: Path, by_hand: Path) -> None:
+    """All facts of both sides, what arrived and when, and the reasons but for their lines."""
+    check_facts(ours, by_hand)
+    check_equal(ours / "coverage.parquet", by_hand / "coverage.parquet")
+    check_equal(ours / "volume.parquet", by_hand / "volume.parquet")
     check_equal(ours / "reasons.parquet", by_hand / "reasons.parquet")
 
 
@@ -48,9 +55,10 @@ def check_equal(ours: Path, by_hand: Path) -> None:
     Raises:
         RunFailed: Some rows stand in one of them alone; says how many.
     """
-    columns = ", ".join(f'"{row[0]}"' for row in _rows(f"DESCRIBE SELECT * FROM '{by_hand}'"))
-    for here, there in ((ours, by_hand), (by_hand, ours)):
-        alone = _rows(f"SELECT count(*) FROM (SELECT {columns} FROM '{here}' EXCEPT ALL SELECT {columns} FROM '{there}')")[0][0]
+    own, other = (f"'{path}/*.parquet'" if path.is_dir() else f"'{path}'" for path in (ours, by_hand))
+    columns = ", ".join(f'"{row[0]}"' for row in _rows(f"DESCRIBE SELECT * FROM {other}"))
+    for here, there in ((own, other), (other, own)):
+        alone = _rows(f"SELECT count(*) FROM (SELECT {columns} FROM {here} EXCEPT ALL SELECT {columns} FROM {there})")[0][0]
         if alone:
             raise RunFailed(f"{ours.name}: {alone} rows of {here} are not in {there}.")
 

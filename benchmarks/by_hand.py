@@ -81,7 +81,8 @@ SELECT user_id, min(day) AS first_day, min(day) FILTER ({IS["active"]}) AS first
 FROM events GROUP BY user_id ORDER BY user_id
 """
 USER_HOUR = f"""
-SELECT user_id, isodow(day) - 1 AS weekday, hour, count(*) AS events FROM events WHERE {IS["active"]} GROUP BY ALL ORDER BY ALL
+SELECT user_id, day, isodow(day) - 1 AS weekday, hour, count(*) AS events FROM events WHERE {IS["active"]}
+GROUP BY ALL ORDER BY ALL
 """
 USER_TOPIC_DAY = f"""
 SELECT user_id, topic, day, count(*) AS events, sum({WEIGHT}) AS weight

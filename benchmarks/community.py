@@ -134,12 +134,14 @@ class Community:
         if self.rows < WEEKS * CYCLE or self.rows % CYCLE:
             raise ValueError(f"rows = {self.rows}: whole thousands, at least {WEEKS * CYCLE}, are needed")
 
-    def write_csv(self, folder: Path) -> dict[tuple[str, str], int]:
-        """Write dataset.toml and the weekly files; returns rows by file and what is planted in them ("" = nothing)."""
-        (folder / "events").mkdir(parents=True)
-        roles = "\n".join(f"{role} = {json.dumps(events)}" for role, events in ROLES.items())
-        top = TOML.format(zone=ZONE, until=MONDAY + timedelta(weeks=WEEKS, days=-1))
-        (folder / "dataset.toml").write_text(f"{top}{roles}\n", encoding="utf-8")
+    def write_csv(self, folder: Path, first: int = 0, last: int = WEEKS) -> dict[tuple[str, str], int]:
+        """Write dataset.toml and the files of some weeks; returns rows by file and what is planted in them ("" = nothing).
+
+        Args:
+            first, last: The first of the weeks, and the one after the last; a log may go on after its last week.
+        """
+        (folder / "events").mkdir(parents=True, exist_ok=True)
+        self.write_toml(folder, last)
         connection = self._connect()
 
         def write(name: str, bounds: tuple[int, int]) -> list[tuple[str, int]]:
@@ -148,20 +150,26 @@ class Community:
             cursor.execute(f"COPY ({lines}) TO '{folder / name}' (FORMAT csv, QUOTE '', ESCAPE '', DELIMITER E'\\x01')")
             return cursor.execute(f"SELECT planted, count(*) FROM ({self._rows(*bounds)}) GROUP BY 1").fetchall()
 
-        weeks = self._weeks()
+        weeks = self._weeks(first, last)
         with ThreadPoolExecutor(2) as pool:
             written = zip(weeks, pool.map(write, weeks, weeks.values()), strict=True)
             return {(name, what): rows for name, planted in written for what, rows in planted}
+
+    def write_toml(self, folder: Path, weeks: int = WEEKS) -> None:
+        """Write the dataset.toml of a log of so many weeks."""
+        roles = "\n".join(f"{role} = {json.dumps(events)}" for role, events in ROLES.items())
+        top = TOML.format(zone=ZONE, until=MONDAY + timedelta(weeks=weeks, days=-1))
+        (folder / "dataset.toml").write_text(f"{top}{roles}\n", encoding="utf-8")
 
     def write_parquet(self, path: Path) -> int:
         """Write the sound rows as they would leave the cleaning, in order of time; returns their number."""
         kept = KEPT.format(events=self._events(0, self.rows), zone=ZONE)
         return self._connect().execute(f"COPY ({kept}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
 
-    def _weeks(self) -> dict[str, tuple[int, int]]:
+    def _weeks(self, first: int, last: int) -> dict[str, tuple[int, int]]:
         """Each weekly file with its first row and the one after its last."""
-        ends = [number * self.rows // WEEKS for number in range(WEEKS + 1)]
-        labels = [(MONDAY + timedelta(weeks=number)).strftime("%G-W%V") for number in range(WEEKS)]
+        ends = [number * self.rows // WEEKS for number in range(first, last + 1)]
+        labels = [(MONDAY + timedelta(weeks=number)).strftime("%G-W%V") for number in range(first, last)]
         return {f"events/{label}.csv": bounds for label, bounds in zip(labels, pairwise(ends), strict=True)}
 
     def _connect(self) -> duckdb.DuckDBPyConnection:

@@ -1,6 +1,7 @@
 """Our side: what the notebooks call, as a program that does one piece of work and prints its cost.
 
     python -m benchmarks.ours clean LOG                  what 01_cleaning writes, but for the rules that warn
+    python -m benchmarks.ours facts LOG                  of that the facts alone
     python -m benchmarks.ours user_day PARQUET TARGET    clean events -> user_day
 """
 
@@ -17,6 +18,7 @@ import helpers
 from benchmarks import measure
 from benchmarks.community import ROLES
 from helpers import cleaning, experiments, facts
+from helpers.runs.store import Run
 from helpers.sources import engine, profile, reading
 
 LOADED = (ibis.duckdb, pyarrow.parquet, profile, reading)  # what is imported on first use is imported before the clock runs
@@ -25,7 +27,7 @@ LOADED = (ibis.duckdb, pyarrow.parquet, profile, reading)  # what is imported on
 def clean(log: str) -> None:
     """What 01_cleaning writes, by its own calls, from files that are read for the first time; but not the rules that warn."""
     run = helpers.open_run(log, root=log)
-    roles, limits = run.dataset.roles, run.dataset.cleaning
+    limits = run.dataset.cleaning
     when = {"as_of": run.as_of, "future_from": run.future_from}
     kinds = ("events", "users", "assignments", "units", "touches", "spend", "feedback")
     judged = {kind: run.keep(cleaning.judge(run.source(kind), kind, **when)) for kind in kinds}
@@ -36,17 +38,29 @@ def clean(log: str) -> None:
     )
     run.write("quarantine", run.quarantine(list(judged.values())))
     run.write("coverage", cleaning.coverage(list(judged.values())))
-    run.write("volume", cleaning.volume(cleaning.kept(judged["events"])))
-    kept = run.keep(facts.timed(cleaning.kept(judged["events"])))
-    user_day = run.write("user_day", facts.user_day(kept, roles))
-    run.write("first_seen", facts.first_seen(kept, roles))
-    run.write("user_hour", facts.user_hour(kept, roles))
-    run.write("user_topic_day", facts.user_topic_day(kept, roles, run.rules["roles"]))
-    run.write("reply_day", facts.reply_day(kept, roles))
+    user_day = _facts(run, judged["events"])
     facts.summary(user_day)
+    run.write("volume", cleaning.volume(user_day))
     run.write("users", cleaning.kept(judged["users"]))
     run.write("assignments", experiments.exposures(cleaning.kept(judged["assignments"])))
     run.write("units", cleaning.kept(judged["units"]))
+
+
+def facts_alone(log: str) -> None:
+    """The facts up to the newest week, from files of which some or all are read for the first time."""
+    run = helpers.open_run(log, root=log)
+    _facts(run, run.keep(cleaning.judge(run.source("events"), "events", as_of=run.as_of, future_from=run.future_from)))
+
+
+def _facts(run: Run, judged: ibis.Table) -> ibis.Table:
+    layers = facts.Layers(run.dataset.roles, run.rules["roles"], run.dataset.has("topics"), run.dataset.has("replies"))
+    made = run.append(facts.timed(cleaning.kept(judged)), layers)
+    user_day = run.write("user_day", made.stored("user_day"))
+    run.write("user_topic_day", made.stored("user_topic_day"))
+    run.write("user_hour", made.stored("user_hour"))
+    run.write("reply_day", made.stored("reply_day"))
+    run.write("first_seen", facts.first_seen(made.table("user_day")))
+    return user_day
 
 
 def user_day(events: Path, target: Path) -> None:
@@ -58,4 +72,5 @@ def user_day(events: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     work, *where = sys.argv[1:]
-    measure.tell({"clean": partial(clean, *where), "user_day": partial(user_day, *map(Path, where))}[work])
+    works = {"clean": clean, "facts": facts_alone, "user_day": lambda *files: user_day(*map(Path, files))}
+    measure.tell(partial(works[work], *where))

@@ -6,13 +6,16 @@ import atexit
 import gc
 import os
 import sys
-from pathlib import Path
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the folder where one stands: a html.py or pandas.py may lie there, beside somebody's data
+
 from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
 
-from helpers.errors import GrowthRingsError
+from helpers.errors import GrowthRingsError, without_passwords
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -93,7 +96,7 @@ def plan(
     for step in made.steps:
         decision = made.decisions[step.name]
         after = f"  after {', '.join(sorted(step.after))}" if step.after else ""
-        print(f"  {step.name:<16} {decision.action:<6} {decision.why}{after}")
+        print(f"  {step.name:<16} {decision.action:<6} {without_passwords(decision.why)}{after}")
 
 
 @app.command()
@@ -212,5 +215,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     main()

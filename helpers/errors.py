@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_PASSWORD = re.compile(r"""(?<=://)([^\s"'<>:/@]*):[^\s"'<>]+@""")
+
+
+def without_passwords(text: str) -> str:
+    """The text with the password of every address in it masked: `postgres://reader:***@host/db`."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
 
 class GrowthRingsError(Exception):
-    """The base of all errors that a person is meant to read; its text is shown without a traceback."""
+    """The base of all errors that a person is meant to read; its text is shown without a traceback or a password."""
 
     exit_code = 1
+
+    def __init__(self, text: object = "") -> None:
+        super().__init__(without_passwords(str(text)))
 
 
 class RunFailed(GrowthRingsError):

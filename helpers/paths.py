@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from helpers.errors import EnvironmentFault
 
 PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
@@ -44,3 +47,41 @@ def whole(path: Path) -> Iterator[Path]:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """The same for a folder, which is made; it may take the place of a file."""
+    fresh = beside(path)
+    fresh.mkdir(mode=0o700)
+    try:
+        yield fresh
+        if path.exists():
+            gone = beside(path)
+            path.replace(gone)
+            fresh.replace(path)
+            remove(gone)
+        else:
+            fresh.replace(path)
+    finally:
+        remove(fresh)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder and those above it, readable by their owner alone.
+
+    Raises:
+        EnvironmentFault: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as fault:
+        raise EnvironmentFault(f"{folder}: cannot be made ({fault.strerror}). Make the place writable.") from None

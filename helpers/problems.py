@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from helpers import paths
-from helpers.errors import InputError
+from helpers.errors import InputError, without_passwords
 
 ERROR, WARN, NOTE = "error", "warn", "note"
 STOPS, ASIDE, ONCE, WARNS, NOTES = "error", "quarantine", "duplicate", "warning", "note"
@@ -62,7 +62,8 @@ def problem(name: str, file: str, said: str = "", *, line: int = 0, column: str 
     """A problem by the name of its code; `said` replaces the code's meaning, the remedy is added where it is missing."""
     code = BY_NAME[name]
     follows = {STOPS: ERROR, ASIDE: WARN, WARNS: WARN}.get(code.follows, NOTE)
-    return Problem(code.code, severity or follows, file, line, column, said or f"{code.meaning}. {code.remedy}")
+    text = without_passwords(said or f"{code.meaning}. {code.remedy}")
+    return Problem(code.code, severity or follows, without_passwords(file), line, column, text)
 
 
 class FaultyData(InputError):

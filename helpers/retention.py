@@ -232,10 +232,11 @@ def stickiness(actives: pd.DataFrame) -> pd.DataFrame:
         actives: Contract `actives_day`.
 
     Returns:
-        One row a day whose 30 days lie within the data: `day`, `stickiness` (share; NaN where nobody was active).
+        One row a day whose 30 days lie within the data: `day`, `stickiness` (share; NaN where nobody was active), `mau`
+        (people whom it describes).
     """
     mean = actives["dau"].rolling(MONTH).mean()
-    found = pd.DataFrame({"day": actives["day"], "stickiness": mean / actives["mau"].where(actives["mau"] > 0)})
+    found = actives[["day", "mau"]].assign(stickiness=mean / actives["mau"].where(actives["mau"] > 0))
     return found[~actives["partial"].astype(bool)].reset_index(drop=True)
 
 

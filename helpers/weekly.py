@@ -272,6 +272,7 @@ def published(kpis: pd.DataFrame | None, tier_sizes: pd.DataFrame | None, effect
             metric=effects["experiment"] + ": " + effects["metric"],
             slice=effects["variant"],
             value=effects["difference"],
+            n=effects["smaller"],  # a difference tells of both arms
         )
         parts.append(named[list(PUBLISHED.columns)])
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(PUBLISHED.columns))

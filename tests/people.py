@@ -84,7 +84,7 @@ def build(folder: Path) -> helpers.runs.store.Run:
     }
     kept, roles = facts.timed(judged["events"]), run.dataset.roles
     run.write("user_day", facts.user_day(kept, roles))
-    run.write("first_seen", facts.first_seen(kept, roles))
+    run.write("first_seen", facts.first_seen(run.read("user_day")))
     run.write("reply_day", facts.reply_day(kept, roles))
     run.write("users", judged["users"])
     run.write("assignments", experiments.exposures(judged["assignments"]))

@@ -127,19 +127,25 @@ def user_topic_day(rows: list[dict], roles: dict[str, list[str]], weights: dict[
 
 def user_hour(rows: list[dict], roles: dict[str, list[str]]) -> dict[tuple, dict]:
     local = [(row["user_id"], row["ts"].astimezone(SHANGHAI)) for row in rows if has(row, roles, "active")]
-    counted = Counter((user, time.weekday(), time.hour) for user, time in local)
-    return {key: {"events": count} for key, count in counted.items()}
+    counted = Counter((user, time.date(), time.hour) for user, time in local)
+    return {key: {"weekday": key[1].weekday(), "events": count} for key, count in counted.items()}
+
+
+def made(row: dict, roles: dict[str, list[str]]) -> bool:
+    return row.get("content_id") is not None and (has(row, roles, "create") or has(row, roles, "comment"))
 
 
 def reply_day(rows: list[dict], roles: dict[str, list[str]]) -> dict[tuple, dict]:
     makers: dict[str, list[tuple]] = defaultdict(list)
     for row in rows:
-        if row.get("content_id") is not None and (has(row, roles, "create") or has(row, roles, "comment")):
+        if made(row, roles):
             makers[row["content_id"]].append((row["ts"], row["user_id"]))
     first = {content: {user for ts, user in own if ts == min(own)[0]} for content, own in makers.items()}
+    since = {row["content_id"]: day_of(row) for row in sorted(rows, key=lambda row: row["ts"], reverse=True) if made(row, roles)}
     counted: Counter = Counter()
     for row in rows:
         authors = first.get(row.get("parent_id"), set())
-        if len(authors) == 1 and authors != {row["user_id"]}:
+        known = authors and since[row["parent_id"]] <= day_of(row)
+        if known and len(authors) == 1 and authors != {row["user_id"]}:
             counted[row["user_id"], *authors, day_of(row)] += 1
     return {key: {"replies": count} for key, count in counted.items()}

@@ -100,7 +100,8 @@ def test_few_members_do_most(tmp_path):
 
 def test_our_side_writes_what_the_cleaning_notebook_writes_but_for_the_rules_that_warn():
     (notebook,) = [found for found in notebooks.read_all(paths.NOTEBOOKS) if found.name == "01_cleaning"]
-    calls = [node for node in ast.walk(ast.parse(inspect.getsource(ours.clean))) if isinstance(node, ast.Call)]
+    sources = inspect.getsource(ours.clean) + inspect.getsource(ours._facts)
+    calls = [node for node in ast.walk(ast.parse(sources)) if isinstance(node, ast.Call)]
     written = [call.args[0].value for call in calls if ast.unparse(call.func) == "run.write"]
     assert sorted(written) == sorted(set(graph.names(notebook).writes) - {"suspicions", "influence"})
 

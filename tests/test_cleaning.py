@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import cleaning
+from helpers import cleaning, facts
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 AS_OF = datetime(2026, 3, 9, tzinfo=SHANGHAI)
@@ -263,7 +263,8 @@ def test_volume_counts_kept_events_and_people_by_local_day(shops):
     rows = [[user, time, "view", ""] for time in times for user in ("u1", "u2")] + [
         ["u1", "2026-03-08 13:00:00", "view", ""]
     ]
-    found = cleaning.volume(cleaning.kept(judged(shops(events_csv=logs.as_csv(HEADER, rows)))))
+    kept = facts.timed(cleaning.kept(judged(shops(events_csv=logs.as_csv(HEADER, rows)))))
+    found = cleaning.volume(facts.user_day(kept, {"active": ["view"]}))
     assert [(pd.Timestamp(row.day).date().day, row.events, row.users) for row in found.itertuples()] == [
         (7, 2, 2),
         (8, 5, 2),

@@ -13,7 +13,7 @@ from helpers import paths
 from helpers.errors import InputError
 from helpers.sources import blocks, checks, dataset
 
-EXAMPLES = ("cookie_cats", "online_retail", "online_retail_usual", "travel_se")
+EXAMPLES = ("cookie_cats", "hillstrom", "online_retail", "online_retail_usual", "travel_se")
 
 
 @pytest.fixture

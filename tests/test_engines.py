@@ -25,7 +25,7 @@ pytestmark = pytest.mark.hard
 pytest_plugins = ["engines"]
 COMMUNITY = test_facts.ROLES["community"]
 FACTS = {
-    "first_seen": facts.first_seen,
+    "first_seen": lambda log, roles: facts.first_seen(facts.user_day(log, roles)),
     "user_day": facts.user_day,
     "user_topic_day": lambda log, roles: facts.user_topic_day(log, roles, test_facts.WEIGHTS),
     "user_hour": facts.user_hour,

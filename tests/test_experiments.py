@@ -220,7 +220,7 @@ def test_an_arm_that_nobody_is_in_is_shown_as_unknown():
     assert arms["people"].tolist() == [2, 0] and moments.loc[moments["variant"] == "b", "n"].eq(0).all()
     effects = experiments.effects(moments, [PLAN])
     assert effects["n"].eq(0).all() and effects[["value", "difference", "low", "high", "p"]].isna().all(axis=None)
-    assert experiments.health(arms)["verdict"].tolist() == ["ok"]
+    assert experiments.health(arms)["verdict"].tolist() == ["unknown"]
 
 
 def test_a_metric_that_does_not_vary_has_a_difference_and_no_p():
@@ -246,7 +246,11 @@ def test_effects_under_the_alarm_are_not_for_reading():
 
 
 @pytest.mark.parametrize(
-    "sizes, verdict", [((500, 500), "ok"), ((500, 570), "watch"), ((500, 680), "alarm"), ((0, 0), "unknown")]
+    "sizes, verdict",
+    [
+        ((500, 500), "ok"), ((500, 570), "watch"), ((500, 680), "alarm"), ((0, 0), "unknown"), ((4, 5), "unknown"),
+        ((9, 1), "watch"),
+    ],
 )
 def test_a_split_is_judged_by_its_p(sizes, verdict):
     arms = pd.DataFrame({"experiment": "x", "variant": ["a", "b"], "people": sizes, "planned": 0.5})

@@ -81,7 +81,7 @@ def roles(request) -> dict[str, list[str]]:
 def built(roles) -> dict[str, Fact]:
     return {
         "user_day": Fact(lambda log: facts.user_day(log, roles)),
-        "first_seen": Fact(lambda log: facts.first_seen(log, roles)),
+        "first_seen": Fact(lambda log: facts.first_seen(facts.user_day(log, roles))),
         "user_topic_day": Fact(lambda log: facts.user_topic_day(log, roles, WEIGHTS)),
         "user_hour": Fact(lambda log: facts.user_hour(log, roles)),
         "reply_day": Fact(lambda log: facts.reply_day(log, roles)),
@@ -100,7 +100,7 @@ def test_first_days_weights_hours_and_replies_are_those_of_the_definitions(built
     assert built["first_seen"](rows, "user_id") == plain.first_seen(rows, roles)
     topics = plain.user_topic_day(rows, roles, WEIGHTS)
     assert built["user_topic_day"](rows, "user_id", "topic", "day") == topics
-    assert built["user_hour"](rows, "user_id", "weekday", "hour") == plain.user_hour(rows, roles)
+    assert built["user_hour"](rows, "user_id", "day", "hour") == plain.user_hour(rows, roles)
     assert built["reply_day"](rows, "from_user", "to_user", "day") == plain.reply_day(rows, roles)
 
 
@@ -208,7 +208,7 @@ def test_every_fact_has_the_columns_of_its_contract(built):
 
 
 def test_a_summary_of_no_days_counts_nothing():
-    assert facts.summary(made.table("user_day", [])) == {"user days": 0, "people": 0, "active days": 0, "sessions": 0}
+    assert facts.summary(made.table("user_day", [])) == {"user days": 0, "people": (0, "people"), "active days": 0, "sessions": 0}
 
 
 def test_the_days_of_the_built_in_community_are_the_planted_truth(sample):

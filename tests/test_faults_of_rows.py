@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from faulty import ASSIGNMENTS, USERS, checked, rows, table
 
+from helpers.sources import dataset, profile
+
 GOOD = rows()
 N = len(GOOD)
 PEOPLE = [f"u{number:02d},2026-02-01,web,f,1990" for number in range(1, 11)]
@@ -223,6 +225,34 @@ def test_a_column_that_looks_like_contact_data_is_dropped_and_named_once(tmp_pat
     assert (found.status, found.codes("note")) == ("ok", {"N1501"})
     assert found.text("N1501").startswith("N1501 users.csv column e_mail: e_mail looks like contact data")
     assert "example.org" not in "\n".join(found.verdict.lines())
+
+
+@pytest.mark.parametrize(
+    "value", ["{n}@example.org", "1380013800{n}", "+49 30 123456{n}", "11010519491231002{n}", "39.904{n}21, 116.407{n}1"]
+)
+def test_a_column_is_contact_data_by_its_values_whatever_its_name(tmp_path, value):
+    people = [line + f',"{value.format(n=n % 10)}",{n}' for n, line in enumerate(PEOPLE)]
+    files = {"users.csv": table(people, USERS_HEADER + ",note,level")}
+    found = checked(tmp_path, GOOD, after=USERS + 'note = "note"\nlevel = "level"\n', files=files)
+    assert (found.status, found.codes("note")) == ("ok", {"N1501"})
+    assert found.text("N1501").startswith("N1501 users.csv column note:")
+    allowed = USERS + 'note = "note"\n[privacy]\nallow_columns = ["note"]\n'
+    assert not checked(tmp_path, GOOD, after=allowed, files=files).codes("note")
+
+
+def test_columns_and_events_that_came_or_went_are_told_at_the_next_run(tmp_path):
+    checked(tmp_path, GOOD)
+
+    def drift(lines: list[str], header: str) -> list[str]:
+        (tmp_path / "events.csv").write_text(table(lines, header))
+        made = profile.profile(dataset.load(tmp_path, tmp_path))
+        return [str(own) for own in made.problems if own.code == "W1406"]
+
+    header = "user_id,ts,event,topic,amount"
+    assert drift(GOOD, header) == drift([*GOOD, GOOD[0]], header) == []
+    columns, names = drift([*(f"{line},x" for line in GOOD), "u01,2026-03-01 09:00:00,look,,,"], f"{header},more")
+    assert columns.startswith("W1406 events.csv: its columns") and "new: more" in columns
+    assert names.startswith("W1406 events.csv column event: its events") and "new: look" in names
 
 
 def test_stale_data_are_told_with_both_days(tmp_path):

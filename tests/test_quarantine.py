@@ -32,7 +32,7 @@ def shops(tmp_path_factory):
 
 def quarantined(shop) -> list[dict]:
     aside = cleaning.quarantined(shop.judged()).to_pyarrow()
-    return quarantine.table(shop.parts, aside, "run").to_pylist()
+    return quarantine.table(shop.parts, aside, "run", cleaning.column_of).to_pylist()
 
 
 @pytest.mark.parametrize("packed", ["plain", "gzip", "utf-16"])
@@ -71,7 +71,7 @@ def test_a_file_that_two_sources_read_is_quarantined_once(shops):
 
 def test_nothing_set_aside_is_an_empty_quarantine(shops):
     shop = shops(events_csv=logs.as_csv(HEADER, ROWS[:1]))
-    made = quarantine.table(shop.parts, cleaning.quarantined(shop.judged()).to_pyarrow(), "run")
+    made = quarantine.table(shop.parts, cleaning.quarantined(shop.judged()).to_pyarrow(), "run", cleaning.column_of)
     assert (made.num_rows, made.column_names) == (0, list(quarantine.COLUMNS))
     assert engine.take(shop.backend, made).count().to_pandas() == 0
 
@@ -79,7 +79,7 @@ def test_nothing_set_aside_is_an_empty_quarantine(shops):
 def test_the_fix_list_is_its_owners_alone_and_no_cell_of_it_is_a_formula(shops, tmp_path):
     rows = [[user, "soon", "view", ""] for user in ("=HYPERLINK(1)", "+1", "@x", "ok")]
     shop = shops(events_csv=logs.as_csv(HEADER, rows))
-    made = quarantine.table(shop.parts, cleaning.quarantined(shop.judged()).to_pyarrow(), "run")
+    made = quarantine.table(shop.parts, cleaning.quarantined(shop.judged()).to_pyarrow(), "run", cleaning.column_of)
     path = tmp_path / "list.csv"
     assert quarantine.fix_list(made, path) == 4
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +15,7 @@ import pytest
 
 from helpers import cleaning, experiments, facts, open_run, paths
 from helpers.runs.store import Run
+from helpers.sources import privacy
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real_data")]
 AMOUNTS = ("gross", "refunded", "net")
@@ -66,6 +68,7 @@ def built(tmp_path_factory) -> Path:
 def data_set(real_data, built, monkeypatch):
     """Opens a data set by its name, the file or folder that holds it, and a week."""
     monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(built))
+    monkeypatch.setenv(privacy.KEY_VARIABLE, "a key that only tests have")
 
     def find(name: str, source: str, week: str) -> Opened:
         found = real_data(source)
@@ -107,7 +110,7 @@ def test_travel_se_holds_its_members_questions_and_answers(travel_se, span):
     assert number((users["_status"] != "after_as_of").sum()) == known["members"]
     for name, rows in by_event(events.filter(events["_status"] == "kept")).items():
         assert rows == known.get(f"{name}_kept", rows)
-    people = facts.first_seen(facts.timed(cleaning.kept(events)), travel_se.run.dataset.roles)
+    people = facts.first_seen(facts.user_day(facts.timed(cleaning.kept(events)), travel_se.run.dataset.roles))
     assert number(people.first_active_day.notnull().sum()) == known["people_active"]
 
 
@@ -143,6 +146,86 @@ def test_travel_se_as_of_a_week_is_what_it_was_before_the_later_rows_came(travel
     assert sum(row["after_as_of"] for row in ledger.values()) > 0
     last = travel_se.user_day().day.max()
     assert number(last) == travel_se.run.last_day == date(2017, 8, 20)
+
+
+def test_travel_se_leaves_all_that_its_bot_did_out_for_a_stated_reason(travel_se):
+    known, events = golden("travel_se")["whole"], travel_se.judged("events", whole=True)
+    by_bot, users = events.filter(events["_excluded"].notnull()), travel_se.judged("users", whole=True)
+    [why] = travel_se.run.dataset.cleaning.exclude_users.values()
+    assert by_reason(by_bot) == {why: known["bot_posts"]}
+    assert number(by_bot["_file"].nunique()) == 1 and number(by_bot["_file"].max()) == "Posts.csv.gz"
+    assert by_reason(users.filter(users["_excluded"].notnull())) == {why: 1}
+    assert number((cleaning.kept(events).user_id == pseudonym(travel_se, "-1")).sum()) == 0
+
+
+def pseudonym(held: Opened, user: str) -> str:
+    """As Python makes it."""
+    return hmac.new(privacy.key(held.run.dataset), user.encode(), "sha256").hexdigest()[:24]
+
+
+def test_travel_se_keeps_the_members_who_are_called_null_none_and_nan(travel_se):
+    ids = [pseudonym(travel_se, user) for called in golden("travel_se")["odd_names"].values() for user in called]
+    users = cleaning.kept(travel_se.judged("users", whole=True))
+    assert sorted(users.filter(users.user_id.isin(ids)).user_id.to_pyarrow().to_pylist()) == sorted(ids)
+
+
+BY_NAME = """
+timezone = "UTC"
+[[events]]
+file = "Users.csv.gz"
+user_id = "DisplayName"
+ts = "CreationDate"
+event = "'sign-up'"
+[[events]]
+file = "Badges.csv.gz"
+user_id = "UserId"
+ts = "Date"
+event = "'badge'"
+content_id = "Name"
+[users]
+file = "Users.csv.gz"
+user_id = "Id"
+called = "DisplayName"
+place = "Location"
+[roles]
+active = ["sign-up"]
+[privacy]
+pseudonymise = false
+allow_columns = ["called", "place"]
+"""
+
+
+@pytest.fixture
+def by_name(real_data, built, monkeypatch) -> Opened:
+    """Members and badges of travel_se once more, the names of both read, too, and nobody hidden."""
+    monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(built))
+    folder = built / "by_name"
+    folder.mkdir(exist_ok=True)
+    (folder / "dataset.toml").write_text(BY_NAME, "utf-8")
+    return opened(str(folder), real_data("travel_se_2017"), "2017-W33", built)
+
+
+def test_names_such_as_null_none_and_nan_are_text_and_people_of_their_own(by_name):
+    known, users = golden("travel_se"), cleaning.kept(by_name.judged("users", whole=True))
+    for column, odd in (("called", known["odd_names"]), ("place", known["odd_places"])):
+        found = users.filter(users[column].isin(list(odd))).select("user_id", column).to_pyarrow().to_pylist()
+        assert {(row["user_id"], row[column]) for row in found} == {(user, name) for name in odd for user in odd[name]}
+    days = by_name.user_day(whole=True)
+    people = days.filter(days.user_id.isin(list(known["odd_names"]))).group_by("user_id").agg(events=lambda own: own.events.sum())
+    assert {row["user_id"]: row["events"] for row in people.to_pyarrow().to_pylist()} == {
+        name: len(called) for name, called in known["odd_names"].items()
+    }
+
+
+def test_badges_given_twice_are_kept_and_warned_of(by_name):
+    """Each has an id of its own, so none is an exact duplicate."""
+    known = golden("travel_se")["badges_given_again"]
+    judged = {kind: by_name.judged(kind, whole=True) for kind in by_name.rows}
+    run = by_name.run
+    found = cleaning.suspicions(judged, roles=run.dataset.roles, limits=run.rules["suspicions"])
+    [near] = found[(found["rule"] == "near_duplicate") & (found["column"] == "")].itertuples()
+    assert (near.rows, near.people) == (known["again"] + known["first"], known["people"])
+    assert by_name.ledger(whole=True)["events", "Badges.csv.gz"]["duplicates"] == 0
 
 
 @pytest.fixture
@@ -224,3 +307,41 @@ def test_cookie_cats_has_its_players_and_p_values(data_set):
     assert sums.to_dict() == {arm: known[arm]["sum_gamerounds"] for arm in ("gate_30", "gate_40")}
     [row] = run.ledger(whole=True).values()
     assert row["kept"] == row["rows_in"] == 90_189
+
+
+@pytest.fixture
+def hillstrom(data_set) -> Opened:
+    return data_set("hillstrom", "hillstrom_email.csv.gz", "latest")
+
+
+def test_hillstrom_loses_none_of_the_customers_whose_rows_are_equal(hillstrom):
+    known, units = golden("hillstrom"), cleaning.kept(hillstrom.judged("units", whole=True))
+    [row] = hillstrom.ledger(whole=True).values()
+    assert row == dict.fromkeys(cleaning.STATUSES, 0) | {"rows_in": known["rows"], "kept": known["rows"]}
+    assert number(units.unit_id.nunique()) == known["rows"]
+
+
+def test_hillstroms_equal_rows_would_be_lost_if_they_were_taken_for_duplicates(hillstrom, real_data, built, tmp_path):
+    folder, text = tmp_path / "once", (hillstrom.run.dataset.folder / "dataset.toml").read_text("utf-8")
+    folder.mkdir()
+    wanted = "drop_exact_duplicates = false"
+    assert wanted in text
+    (folder / "dataset.toml").write_text(text.replace(wanted, "drop_exact_duplicates = true"), "utf-8")
+    [row] = opened(str(folder), real_data("hillstrom_email.csv.gz").parent, "latest", built).ledger(whole=True).values()
+    assert row["duplicates"] == golden("hillstrom")["equal_rows"]
+
+
+def test_hillstrom_has_its_customers_sums_and_p_values(hillstrom):
+    known, plans = golden("hillstrom"), hillstrom.run.experiments["experiment"]
+    units = cleaning.kept(hillstrom.judged("units", whole=True))
+    arms = experiments.arms(plans, None, units)
+    people = arms.set_index("variant")["people"].to_dict()
+    assert people == {arm: known[arm]["customers"] for arm in plans[0]["variants"]}
+    assert experiments.health(arms)["verdict"].tolist() == ["ok"]
+    moments = experiments.moments(plans, None, units, None, last_day=None)
+    for own in moments.itertuples():
+        assert own.total == pytest.approx(float(known[own.variant][own.metric]), abs=1e-6)
+    effects = experiments.effects(moments, plans).set_index(["variant", "metric"])["p"]
+    assert len(effects) == 6
+    for (arm, metric), p in effects.items():
+        assert p == pytest.approx(known[arm]["p"][metric], rel=1e-6)

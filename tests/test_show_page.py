@@ -81,13 +81,13 @@ def test_cells_of_the_machinery_never_appear(tag):
     assert "secret" not in html
 
 
-def test_a_detail_is_folded_under_its_heading_and_a_check_is_called_one():
+def test_a_detail_is_folded_under_its_heading_and_a_check_is_not_shown():
     html = rendered(
         new_markdown_cell("### How it is counted\n\nLike this.", id="how", metadata={"tags": ["detail"]}),
-        code("rows-add-up", new_output("stream", text="0\n"), tags=["nbval-check-output"]),
+        code("rows-add-up", new_output("stream", text="0\n"), tags=["detail", "nbval-check-output"]),
     )
     assert '<details class="detail" id="how"><summary>How it is counted</summary>' in html
-    assert "<summary>Check: rows add up</summary>" in html
+    assert "rows-add-up" not in html and "Rows add up" not in html
 
 
 def test_code_is_folded_under_its_output_and_cells_are_anchors():

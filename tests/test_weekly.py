@@ -260,11 +260,12 @@ def test_what_is_published_is_what_was_shown_with_one_row_a_number():
     sizes = pd.DataFrame(
         {"dimension": "activity", "tier": ["high", "none"], "people": [3, 4], "before": 0, "share": 0.5}
     )
-    effects = pd.DataFrame([("tour", "return", "b", 9, 0.1, 0.0, 0.2)],
-                           columns=["experiment", "metric", "variant", "n", "difference", "low", "high"])  # fmt: skip
+    effects = pd.DataFrame([("tour", "return", "b", 9, 3, 0.1, 0.0, 0.2)],
+                           columns=["experiment", "metric", "variant", "n", "smaller", "difference", "low", "high"])  # fmt: skip
     found = weekly.published(shown, sizes, effects)
     assert not found.duplicated(["metric", "slice"]).any() and len(found) == len(ALL) + 3
-    assert found.set_index(["metric", "slice"])["value"]["activity", "high"] == 3
+    told = found.set_index(["metric", "slice"])
+    assert told["value"]["activity", "high"] == 3 and told["n"]["tour: return", "b"] == 3
     assert weekly.published(None, None, None).empty
     assert list(found.columns) == list(contracts.find("published").columns)
     assert weekly.headline("a", "b", "good").to_dict("records") == [{"sentence": "a", "status": "b", "quality": "good"}]

@@ -6,7 +6,7 @@ import ibis
 import pandas as pd
 
 from helpers import contracts
-from helpers.cleaning.judging import STATUSES, column_of
+from helpers.cleaning.judging import STATUSES
 from helpers.errors import InputError, RunFailed
 
 LOCAL_DAYS = ("registered_day", "assigned_day", "touched_day", "answered_day", "day")
@@ -111,19 +111,12 @@ def reasons(*judged: ibis.Table) -> pd.DataFrame:
 
 
 def quarantined(judged: ibis.Table) -> ibis.Table:
-    """Where the quarantined rows of a judged table stand: source, file, line, byte, size, column, reason."""
+    """Where the quarantined rows of a judged table stand: table, source, file, line, byte, size, reason."""
     aside = judged.filter(judged["_status"] == "quarantined")
-    columns = [(aside["_reason"] == reason, column) for reason, column in columns_of(aside).items() if column]
     return aside.select(
-        source=aside["_source"], file=aside["_file"], line=aside["_line"], byte=aside["_byte"], size=aside["_size"],
-        column=ibis.cases(*columns, else_="") if columns else ibis.literal(""), reason=aside["_reason"],
+        table=aside["_table"], source=aside["_source"], file=aside["_file"], line=aside["_line"], byte=aside["_byte"],
+        size=aside["_size"], reason=aside["_reason"],
     )  # fmt: skip
-
-
-def columns_of(aside: ibis.Table) -> dict[str, str]:
-    """The column that each reason in a judged table is about."""
-    found = aside.select(kind="_table", reason="_reason").distinct().to_pandas()
-    return {reason: column_of(kind, reason) for kind, reason in sorted(found.itertuples(index=False))}
 
 
 def by_reason(found: pd.DataFrame) -> pd.DataFrame:
@@ -219,14 +212,20 @@ def coverage(judged: list[ibis.Table]) -> pd.DataFrame:
         counted = seen["_selected"] & ~seen["_status"].isin(["after_as_of", "duplicates"])
         seen = seen.filter(counted & (seen["_kind"] != ""))
         is_kept = seen["_status"] == "kept"
+        by_user = seen.group_by(table=seen["_table"], kind=seen["_kind"], user=seen["_user"]).agg(
+            rows=seen.count(),
+            kept=is_kept.sum(),
+            first_day=seen["_day"].min(where=is_kept),
+            last_day=seen["_day"].max(where=is_kept),
+        )
         parts.append(
-            seen.group_by(table=seen["_table"], kind=seen["_kind"]).agg(
-                rows=seen.count(),
-                set_aside=(~is_kept).sum(),
-                kept=is_kept.sum(),
-                users=seen["_user"].nunique(where=is_kept),
-                first_day=seen["_day"].min(where=is_kept),
-                last_day=seen["_day"].max(where=is_kept),
+            by_user.group_by(["table", "kind"]).agg(
+                rows=by_user.rows.sum(),
+                set_aside=by_user.rows.sum() - by_user.kept.sum(),
+                kept=by_user.kept.sum(),
+                users=((by_user.kept > 0) & by_user.user.notnull()).sum(),
+                first_day=by_user.first_day.min(),
+                last_day=by_user.last_day.max(),
             )
         )
     found = pd.concat([part.to_pandas() for part in parts], ignore_index=True)
@@ -234,7 +233,7 @@ def coverage(judged: list[ibis.Table]) -> pd.DataFrame:
     return found.sort_values(["table", "rows", "kind"], ascending=[True, False, True], ignore_index=True)
 
 
-def volume(events: ibis.Table) -> pd.DataFrame:
-    """Kept events and people a local day (contract `volume`)."""
-    found = events.group_by("day").agg(events=events.count(), users=events.user_id.nunique())
-    return found.order_by("day").to_pandas()
+def volume(user_day: ibis.Table) -> pd.DataFrame:
+    """Kept events and people a local day (contract `volume`), from the facts of the same name."""
+    found = user_day.group_by("day").agg(events=user_day.events.sum(), users=user_day.count())
+    return found.order_by("day").to_pandas().astype({"events": "int64", "users": "int64"})

@@ -71,12 +71,15 @@ def labelled(effects: pd.DataFrame, health: pd.DataFrame, kinds: tuple[str, ...]
         kinds: Kinds of metrics to keep: "proportion", "mean", "retention".
 
     Returns:
-        The rows of `effects` with `label` (experiment, metric, arm) and `smaller` (people of the smaller arm).
+        The rows of `effects` with `label` (experiment, metric, arm) and `smaller` (people of the smaller arm;
+        of the other where one has nobody).
     """
     alarmed = set(health.loc[health["verdict"] == "alarm", "experiment"])
     chosen = effects[effects["kind"].isin(kinds) & ~effects["experiment"].isin(alarmed)]
     label = chosen["experiment"] + ", " + chosen["metric"] + ", " + chosen["variant"]
-    return chosen.assign(label=label, smaller=chosen[["n", "control_n"]].min(axis=1)).reset_index(drop=True)
+    sizes = chosen[["n", "control_n"]]
+    smaller = sizes.where(sizes > 0).min(axis=1).fillna(0).astype("int64")  # an empty arm must not hide a small one
+    return chosen.assign(label=label, smaller=smaller).reset_index(drop=True)
 
 
 def _compare(kind: str, control: pd.Series, arm: pd.Series) -> stats.Difference:

@@ -9,6 +9,8 @@ import pandas as pd
 from helpers import contracts, stats
 from helpers.experiments.plan import EXPERIMENT, VARIANT, frame, members
 
+LEAST_EXPECTED = 5  # people in an arm
+
 ARMS = contracts.declare(
     "arms",
     grain="one row per experiment and arm",
@@ -66,11 +68,14 @@ def arms(plans: list[dict], assignments: ibis.Table | None, units: ibis.Table | 
 def health(arms: pd.DataFrame) -> pd.DataFrame:
     """The sample ratio of each experiment by chi-square (contract `health`): alarm below 0.001, watch below 0.05.
 
-    The limits are those of Fabijan et al. (2019); people seen in several arms or in no planned one are in neither count.
+    The limits are those of Fabijan et al. (2019). Where fewer than 5 people are expected in an arm, chi-square says nothing
+    (Cochran 1954), and the verdict is unknown. People seen in several arms or in no planned one are in neither count.
     """
     rows = []
     for experiment, own in arms.groupby("experiment", sort=True):
         p = stats.sample_ratio(own["people"].tolist(), own["planned"].tolist())
+        expected = own["people"].sum() * own["planned"] / own["planned"].sum()
+        p = p if expected.min() >= LEAST_EXPECTED else np.nan
         verdict = (
             "unknown" if np.isnan(p)
             else "alarm" if p < stats.SAMPLE_RATIO_ALARM

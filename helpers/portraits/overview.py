@@ -42,7 +42,9 @@ def composition(portraits: ibis.Table, by: str, *, top: int = 10) -> pd.DataFram
 
 
 def topic_fans(interests: ibis.Table | None, *, top: int = 12) -> pd.DataFrame | None:
-    """For each topic the people whose strongest it is, the topics with most of them first; None without topics.
+    """For each topic the people whose strongest it is, the topics with most of them first and the rest as "other".
+
+    Without topics it is None.
 
     Returns:
         `topic`, `fans` (people), `of` (people with an interest), `share` with its Wilson interval `low`, `high`.
@@ -52,7 +54,11 @@ def topic_fans(interests: ibis.Table | None, *, top: int = 12) -> pd.DataFrame |
     first = interests.filter(interests["rank"] == 1)
     counted = first.group_by("topic").agg(fans=ibis._.count()).to_pandas()
     counted = counted.sort_values(["fans", "topic"], ascending=[False, True], ignore_index=True)
-    return _shares(counted.head(top), "fans", int(counted["fans"].sum()))
+    shown, rest = counted.head(top), counted["fans"].iloc[top:].sum()
+    if rest:
+        shown = pd.concat([shown, pd.DataFrame({"topic": ["other"], "fans": [rest]})], ignore_index=True)
+        shown = shown.groupby("topic", as_index=False, sort=False)["fans"].sum()  # the data may have an "other", too
+    return _shares(shown, "fans", int(counted["fans"].sum()))
 
 
 def habits(portraits: ibis.Table) -> pd.DataFrame:

@@ -109,7 +109,7 @@ def _judge(verdict: Verdict, dataset: Dataset, folder: Path, as_of: date | None)
     first = survey.survey(backend.con, plain, parts, folder)
     verdict.messages += first.problems
     dataset = plain.without(first.absent)
-    names, days = profile.seen(backend.con, first)
+    names, days = profile.seen(backend.con, first.queries.get("events"))
     try:
         dataset.check_roles(list(names), sum(names.values()))
     except InputError as fault:

@@ -140,13 +140,14 @@ def _remove(at: Opened, person: Person, wanted: scrubbing.Wanted, traces: Traces
 
 def _outdate(built: Path, traces: Traces) -> list[str]:
     """Take away the records of steps whose artefacts or notebooks hold the person, or whose sources do; returns their weeks."""
-    touched = {path.parent for path in traces.texts if path.parent.name == "steps"} | {path.parent for path in traces.tables}
+    tables = {path.parent if path.parent.suffix == ".parquet" else path for path in traces.tables}  # some are folders of files
+    touched = {path.parent for path in traces.texts if path.parent.name == "steps"} | {path.parent for path in tables}
     weeks = {folder.parent.name if folder.name == "steps" else folder.name for folder in touched}
     for week, step, record in _records(built):
         made = {built / week / f"{name}.parquet" for name in record.artefacts}
         folder = built / week / "steps"
         reads = bool(traces.sources) and not traces.again and "sources" in record.parts
-        if reads or made & set(traces.tables) or keys.executed(folder, step) in traces.texts:
+        if reads or made & tables or keys.executed(folder, step) in traces.texts:
             keys.record_path(folder, step).unlink(missing_ok=True)
             weeks.add(week)
     return sorted(week for week in weeks if (built / week / "steps").is_dir())

@@ -90,7 +90,7 @@ def opened(dataset: str, root: str | None) -> Iterator[Opened]:
     loaded = datasets.load(dataset, root)
     opening.prepare(loaded)
     built = paths.built(loaded.name)
-    store.make_private(built)
+    paths.make_private(built)
     spill = built / "spill" / str(os.getpid())
     backend = engine.connect([built, loaded.root], spill=spill)
     try:

@@ -42,7 +42,7 @@ class Warm:
         listener.listen(16)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "helpers.runs.warm", str(listener.fileno())],
+                [sys.executable, "-P", "-m", "helpers.runs.warm", str(listener.fileno())],
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.PIPE,
                 stdout=log,

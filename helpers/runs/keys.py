@@ -100,7 +100,16 @@ def source_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def look(path: Path) -> list[int]:
+    """Size and time of a file, or of the files in a folder."""
+    found = [file.stat() for file in sorted(path.iterdir())] if path.is_dir() else [path.stat()]
+    return [sum(own.st_size for own in found), max((own.st_mtime_ns for own in found), default=0)]
+
+
 def file_hash(path: Path) -> str:
+    """The hash of a file's bytes, or of the names and bytes of the files in a folder."""
+    if path.is_dir():
+        return digest([[file.name, file_hash(file)] for file in sorted(path.iterdir())])
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -116,7 +125,7 @@ def parts(step: Step, inputs: Inputs, artefacts: dict[str, str]) -> dict[str, An
         "code": digest([[cell.id, cell.source] for cell in step.notebook.code if "parameters" not in cell.tags]),
         "as of": [run.week, run.as_of.isoformat() if run.as_of else None],
         "dataset.toml": run.dataset.sha256,
-        "engine": str(run.dataset.engine),
+        "engine": digest(str(run.dataset.engine)),
         "helpers": inputs.code,
         "lock": inputs.lock_hash,
     }
@@ -180,8 +189,7 @@ def _tampered(step: Step, run: Run, folder: Path, record: Record) -> str:
         path = folder / f"{name}.parquet"
         if not path.exists():
             return f"its {name} is missing"
-        status = path.stat()
-        if [status.st_size, status.st_mtime_ns] != [size, stamp] and file_hash(path) != digest:
+        if look(path) != [size, stamp] and file_hash(path) != digest:
             return f"its {name} was changed since"
     missing = [name for name in expected(step, run) if name not in record.artefacts]
     return f"its {missing[0]} is missing" if missing else ""
@@ -200,8 +208,7 @@ def made(names: list[str], folder: Path) -> dict[str, list]:
     found = {}
     for name in names:
         path = folder / f"{name}.parquet"
-        status = path.stat()
-        found[name] = [file_hash(path), status.st_size, status.st_mtime_ns]
+        found[name] = [file_hash(path), *look(path)]
     return found
 
 

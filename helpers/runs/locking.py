@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from helpers import paths
 from helpers.errors import EnvironmentFault
-from helpers.runs.store import make_private
 
 WAIT_SECONDS = 60.0
 
@@ -22,7 +22,7 @@ def held(folder: Path, say: Callable[[str], None], wait: float = WAIT_SECONDS) -
     Raises:
         EnvironmentFault: Another run has held it for longer than `wait` seconds; names its process.
     """
-    make_private(folder)
+    paths.make_private(folder)
     path = folder / ".lock"
     stream = _take(path, say, wait)
     try:

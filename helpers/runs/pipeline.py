@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any
 
 from helpers import paths
-from helpers.errors import GrowthRingsError, InputError
+from helpers.errors import GrowthRingsError, InputError, without_passwords
 from helpers.runs import failures, graph, keys, locking, opening, planning, publish, steps, store
 from helpers.runs.planning import Checked, Plan, Request
 from helpers.runs.progress import Plain, Silent
@@ -126,7 +126,9 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
         progress.say(f"{plan.title()}: nothing has changed, the report stands")
         return Outcome(shown.front, shown.record["headline"], plan.decisions, {}, shown)
     progress.say(plan.title())
-    store.make_private(plan.folder)
+    for said in plan.inputs.profile.problems:
+        progress.say(f"  {said}")
+    paths.make_private(plan.folder)
     opening.remember_root(plan.run.dataset)
     exporter = Thread(target=_import_page, daemon=True)
     exporter.start()
@@ -212,7 +214,7 @@ def _line(step: graph.Step, decision: keys.Decision, seconds: float | None = Non
     if decision.action == keys.SKIP:
         return f"  {step.name}: {decision.why}"
     took = f"ran {seconds:.1f} s" if seconds is not None else "reused"
-    return f"  {step.name:<16} {took:<11} {decision.why}"
+    return f"  {step.name:<16} {took:<11} {without_passwords(decision.why)}"
 
 
 def _kept(shown: publish.Published | None) -> str:
@@ -229,7 +231,7 @@ def _preview(plan: Plan, decisions: dict[str, keys.Decision], records: Records) 
     if step.skip:
         raise InputError(f"{step.name}: {step.skip}.")
     path = plan.run.folder / "preview" / publish.page_name(step.name)
-    store.make_private(path.parent)
+    paths.make_private(path.parent)
     path.write_text(pages.render_one(step, plan), encoding="utf-8")
     sentence = f"{step.name} and what it needs are up to date; nothing was published."
     return Outcome(path, sentence, decisions, records, None)
@@ -255,6 +257,8 @@ def _record(plan: Plan, decisions: dict[str, keys.Decision], records: Records, s
         "seconds": round(seconds, 1),
         "parameters": {step.name: step.values for step in plan.steps},
         "steps": {step.name: _step_record(decisions[step.name], records[step.name]) for step in plan.steps},
+        "purpose": run.dataset.privacy.purpose,
+        "pseudonym_key": plan.inputs.pseudonyms,
         "files": plan.inputs.profile.files,
         "rows": pages.row_ledger(run),
         "helpers": plan.inputs.code,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.errors import RunFailed
+from helpers.errors import EnvironmentFault, RunFailed, without_passwords
 from helpers.runs.keys import digest, file_hash
 from helpers.runs.notebooks import FRONT
 
@@ -53,7 +53,7 @@ def _load(link: Path) -> Published | None:
     try:
         folder = link.resolve(strict=True)
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        whole = all(file_hash(folder / name) == digest for name, digest in record["pages"].items())
+        whole = _leads_to_a_run(link) and all(file_hash(folder / name) == digest for name, digest in record["pages"].items())
     except (OSError, ValueError, KeyError):
         return None
     return Published(folder, record) if whole else None
@@ -69,10 +69,13 @@ def publish(dataset: str, title: str, pages: dict[str, str], record: dict[str, A
 
     Raises:
         RunFailed: There is no front page.
+        EnvironmentFault: The folder of runs is a link to another place.
     """
     if "index.html" not in pages:
         raise RunFailed(f"No notebook is called {FRONT}, so the report has no front page.")
     runs = paths.reports(dataset) / RUNS
+    if runs.is_symlink():
+        raise EnvironmentFault(f"{runs}: is a link to {runs.readlink()}. Remove it: runs are written and cleared away there.")
     runs.mkdir(parents=True, exist_ok=True)
     name = _free_name(runs, record)
     aside = runs / f".{name}.part"
@@ -82,7 +85,7 @@ def publish(dataset: str, title: str, pages: dict[str, str], record: dict[str, A
         _write(aside / page, html)
     hashes = {page: file_hash(aside / page) for page in sorted(pages)}
     full = {"run": name, **record, "numbers": numbers, "pages": hashes}
-    _write(aside / "run.json", json.dumps(full, ensure_ascii=False, indent=1, default=str) + "\n")
+    _write(aside / "run.json", without_passwords(json.dumps(full, ensure_ascii=False, indent=1, default=str)) + "\n")
     aside.replace(runs / name)
     made = Published(runs / name, full)
     show(dataset, title, made)
@@ -113,8 +116,12 @@ def show(dataset: str, title: str, made: Published) -> None:
 
 def weeks_of(top: Path) -> list[str]:
     """The weeks that are published, oldest first."""
-    found = [path.name for path in top.iterdir() if path.is_symlink() and path.name != "latest" and path.exists()]
-    return sorted(found)
+    return sorted(path.name for path in top.iterdir() if path.name != "latest" and _leads_to_a_run(path))
+
+
+def _leads_to_a_run(link: Path) -> bool:
+    """Whether it is a link to a run beside it, and to nobody else's folder."""
+    return link.is_symlink() and link.exists() and link.resolve().parent == link.parent.resolve() / RUNS
 
 
 def link(path: Path, target: str) -> None:
@@ -181,7 +188,7 @@ def _write_history(dataset: str, title: str, top: Path) -> None:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    return path.read_text(encoding="utf-8") if path.exists() and not path.is_symlink() else ""
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
+    from helpers.facts import Layers
+    from helpers.runs.appending import Appended, Stored
     from helpers.sources.dataset import Dataset
+    from helpers.sources.events import Events
 
 SOURCES_VARIABLE = "GROWTH_RINGS_SOURCES"
 MEMORY_VARIABLE = "GROWTH_RINGS_MEMORY"
+MOST_HELD = 2_000_000  # rows
 PARTS = {"events": "[[events]]", "topics": "topic column in its [[events]]", "amounts": "amount in its [[events]]"}
 
 
@@ -60,7 +65,7 @@ class Run:
         from helpers.sources import engine
 
         built = paths.built(self.dataset.name)
-        make_private(self.folder)
+        paths.make_private(self.folder)
         spill, memory = built / "spill" / str(os.getpid()), os.environ.get(MEMORY_VARIABLE)
         return engine.connect([built, self.dataset.root], spill=spill, memory=memory)
 
@@ -86,7 +91,7 @@ class Run:
         """The same, or None when this dataset cannot have it."""
         return None if lacking(self.dataset, contracts.find(name).needs) else self.read(name)
 
-    def write(self, name: str, table: ibis.Table | pd.DataFrame | None) -> ibis.Table | pd.DataFrame | None:
+    def write(self, name: str, table: ibis.Table | pd.DataFrame | Stored | None) -> ibis.Table | pd.DataFrame | None:
         """Check a table against its contract, write it for this week, and return it as `read` would.
 
         None is accepted, and nothing written, where the dataset lacks what the artefact needs.
@@ -100,8 +105,11 @@ class Run:
             if lacking(self.dataset, contract.needs):
                 return None
             raise RunFailed(f'run.write("{name}", None): this dataset has what {name} needs, so give a table.')
-        make_private(self.folder)
+        paths.make_private(self.folder)
         path = self.folder / f"{name}.parquet"
+        if hasattr(table, "before_last_day"):
+            self._link(contract, table, path)
+            return self._load(contract)
         with paths.whole(path) as fresh:
             if hasattr(table, "iloc"):
                 _write_frame(checks.to_arrow(contract, table), fresh)
@@ -116,6 +124,39 @@ class Run:
         path.chmod(0o600)  # the engine may have put a file of its own in the place of the one that was made for it
         checks.check_rows(contract, engine.read(self.engine, path))
 
+    def _link(self, contract: contracts.Contract, stored: Stored, path: Path) -> None:
+        """A folder of links to the files of the facts, which are checked as they are made."""
+        from helpers.sources import engine
+
+        with paths.whole_folder(path) as fresh:
+            for first, last, piece in stored.pieces:
+                target = fresh / f"{first}.parquet"
+                if last < stored.last_day:
+                    link(piece, target)
+                else:
+                    engine.write(self.engine, stored.before_last_day(piece), target, sort=list(contract.key))
+            link(stored.tail, fresh / f"{stored.last_day}.parquet")
+
+    def append(self, kept: ibis.Table, layers: Layers) -> Appended:
+        """The facts up to the end of the week: made for days that are new or changed, the others as they are stored.
+
+        Args:
+            kept: Kept events as `facts.timed` gives them.
+            layers: How events become facts.
+        """
+        from helpers.runs import appending, keys
+
+        if self.events is None or self.last_day is None:
+            return appending.nothing(self.engine, kept, layers)
+        code = keys.source_hash(paths.PROJECT / "helpers")
+        future = self.future_from.date() if self.future_from else date.max
+        return appending.append(
+            self.engine, paths.built(self.dataset.name) / "facts", kept, layers,
+            key=keys.digest([code, vars(layers)]),
+            marks={day: f"{mark}{day >= future}" for day, mark in self.events.marks.items()},
+            rows=self.events.rows_of_days, last_day=self.last_day,
+        )  # fmt: skip
+
     def _table(self, path: Path) -> ibis.Table:
         from helpers.sources import engine
 
@@ -123,10 +164,20 @@ class Run:
 
     def source(self, kind: str) -> ibis.Table | None:
         """The raw rows of one kind of source ("events", "users", ...), typed; None when the dataset has none."""
-        from helpers.sources import profile, reading
+        from helpers.sources import engine, profile, reading
 
+        if kind == "events" and self.events:
+            return engine.view(self.engine, self.events.query())
         parts = profile.parts(self.dataset, _stamps(self.dataset.name))
         return reading.rows(self.engine, self.dataset, parts, kind, paths.built(self.dataset.name))
+
+    @cached_property
+    def events(self) -> Events | None:
+        """The events as they passed the door; None for a dataset without any."""
+        from helpers.sources import events, profile
+
+        parts = profile.parts(self.dataset, _stamps(self.dataset.name))
+        return events.admit(self.engine.con, self.dataset, parts, paths.built(self.dataset.name))
 
     def quarantine(self, judged: list[ibis.Table]) -> ibis.Table:
         """The quarantined rows of judged tables with their raw text (contract `quarantine`): for whoever mends the source."""
@@ -137,7 +188,7 @@ class Run:
 
         aside = [cleaning.quarantined(table).to_pyarrow() for table in judged]
         parts = profile.parts(self.dataset, _stamps(self.dataset.name))
-        made = quarantine.table(parts, pa.concat_tables(aside), self.id)
+        made = quarantine.table(parts, pa.concat_tables(aside), self.id, cleaning.column_of)
         built = paths.built(self.dataset.name)
         if privacy.forgotten(built):
             made = quarantine.without(made, parts, privacy.forgotten(built), privacy.key(self.dataset))
@@ -152,10 +203,13 @@ class Run:
         return keys.digest([self.dataset.sha256, self.week, profile.profile(self.dataset).files])[:12]
 
     def keep(self, table: ibis.Table) -> ibis.Table:
-        """The same table, computed once and held by the engine for the cells that follow."""
+        """The same table, computed once and held by the engine for the cells that follow.
+
+        Where so many rows came in that they might not fit into memory it stays a query, which is computed where it is used.
+        """
         from helpers.sources import engine
 
-        return engine.keep(self.engine, table)
+        return table if sum(self.rows_in.values()) > MOST_HELD else engine.keep(self.engine, table)
 
     @property
     def future_from(self) -> datetime | None:
@@ -164,7 +218,7 @@ class Run:
             return None
         return datetime.combine(self.data_until + timedelta(days=2), datetime.min.time(), tzinfo=self.dataset.zone)
 
-    @property
+    @cached_property
     def rows_in(self) -> dict[tuple[str, str], int]:
         """Records of each (kind of source, file), as counted when the file was read."""
         from helpers.sources import profile
@@ -209,23 +263,19 @@ def command(dataset: Dataset, week: str, *, shown: bool = False) -> str:
     return " ".join(words)
 
 
+def link(source: Path, target: Path) -> None:
+    """The same file under another name; a copy where the place knows no links."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def read_small(path: Path) -> pd.DataFrame:
     """A small artefact as a pandas frame; days are datetime64, as everywhere in pandas."""
     import pyarrow.parquet
 
     return pyarrow.parquet.read_table(path).to_pandas(date_as_object=False)
-
-
-def make_private(folder: Path) -> None:
-    """The folder and those above it up to `built`, readable by their owner alone.
-
-    Raises:
-        EnvironmentFault: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as fault:
-        raise EnvironmentFault(f"{folder}: cannot be made ({fault.strerror}). Make the place writable.") from None
 
 
 def _stamps(name: str) -> dict[str, list] | None:

@@ -85,6 +85,8 @@ class _Reader(HTMLParser):
             self.faults.append("A style sheet loads something.")
         if inside == "title":
             self.title += data
+        if inside == "pre" and "Traceback (most recent call last)" in data:
+            self.faults.append("A traceback is shown.")
         if self._number and _UNDEFINED.match(data):
             self.faults.append(f'A number is shown as "{data.strip()}".')
 

@@ -38,10 +38,11 @@ def volume(days: pd.DataFrame) -> str:
 
 
 def largest(frame: pd.DataFrame, *, category: str, value: str, of: str) -> str:
-    """The largest part of a whole by name, with its share."""
+    """The largest part of a whole by name, with its share; what is left over together is no part."""
     if frame.empty or not frame[of].iloc[0]:
         return word("finding.nobody")
-    top = frame.loc[frame[value].idxmax()]
+    named = frame[frame[category] != "other"]
+    top = (named if len(named) else frame).nlargest(1, value).iloc[0]
     if gate.is_small(top[value]):
         return word("finding.too_few")
     share = format.value(top[value] / top[of], "share")
@@ -117,6 +118,8 @@ def stickiness(days: pd.DataFrame) -> str:
     """Stickiness at the end, and four weeks before."""
     if len(days) < 29:
         return word("finding.actives_short", n=len(days))
+    if gate.is_small(days["mau"].iloc[-1]) or gate.is_small(days["mau"].iloc[-29]):
+        return word("finding.too_few")
     now, before = (format.value(days["stickiness"].iloc[at], "share") for at in (-1, -29))
     return word("finding.stickiness", now=now, before=before)
 
@@ -231,7 +234,9 @@ def influence(found: pd.DataFrame) -> str:
 
 def habits(frame: pd.DataFrame) -> str:
     """Active days and events of the people who were active."""
-    if frame.empty or gate.is_small(frame["people"].iloc[0]):
+    if frame.empty or not frame["people"].iloc[0]:
+        return word("finding.nobody")
+    if gate.is_small(frame["people"].iloc[0]):
         return word("finding.too_few")
     days, events = (format.value(frame["mean"].iloc[at], "number", digits=1) for at in (0, 1))
     return word("finding.habits", days=days, events=events, n=format.value(frame["people"].iloc[0], "count"))

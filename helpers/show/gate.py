@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.errors import without_passwords
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -59,8 +61,9 @@ def settings() -> Settings:
 
 
 def plain(value: object) -> str:
-    """The value as text in which nothing can act on a terminal or turn a line around: `\\x1b` instead of an escape."""
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), str(value))
+    """The value as text without passwords, and in which nothing acts on a terminal or turns a line: `\\x1b` for an escape."""
+    text = without_passwords(str(value))
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def escape(value: object) -> str:

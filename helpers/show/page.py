@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST", "PageInfo", "history", "is_broken", "render"]
 
-HIDDEN = frozenset({"parameters", "injected-parameters", "setup", "explore"})
-CHECK = "nbval-check-output"
-FOLDED = frozenset({"detail", CHECK})
+# A check's output is bare numbers that have not passed the gate: it is for nbval, not for readers.
+HIDDEN = frozenset({"parameters", "injected-parameters", "setup", "explore", "nbval-check-output"})
+FOLDED = frozenset({"detail"})
 QUALITIES = ("", "good", "warn", "alarm")
 _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
@@ -157,11 +157,9 @@ def _tags(cell: Any) -> set[str]:
 
 
 def _summary(cell: Any) -> str:
-    """What a folded cell is called: its first heading, else its id in words; a check is called one."""
+    """What a folded cell is called: its first heading, else its id in words."""
     found = _HEADING.search(cell.source) if cell.cell_type == "markdown" else None
     text = found[1] if found else str(cell.get("id", "")).replace("-", " ")
-    if CHECK in _tags(cell):
-        return words.word("page.check", name=text)
     return text[:1].upper() + text[1:] or words.word("page.detail")
 
 

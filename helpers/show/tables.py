@@ -169,9 +169,9 @@ def plain_grid(head: list[str], rows: list[list[tuple[str, str]]], limit: int = 
     )  # fmt: skip
 
 
-def facts(items: Mapping[str, object]) -> Shown:
-    """A small list of facts: label -> text, or (value, unit), or (value, unit, digits)."""
-    texts = {gate.plain(label): _fact(item) for label, item in items.items()}
+def facts(items: Mapping[str, object], *, unit: str | None = None) -> Shown:
+    """A small list of facts: label -> text, or (value, unit), or (value, unit, digits); `unit` is that of bare values."""
+    texts = {gate.plain(label): _fact((item, unit) if unit else item) for label, item in items.items()}
     rows = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in texts.items())
     return Shown(f'<dl class="gr gr-facts">{rows}</dl>', "\n".join(f"{k}: {v}" for k, v in texts.items()))
 

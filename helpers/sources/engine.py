@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
 
-ROW_GROUP = 122_880
+STORED = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 LOCK = "SET lock_configuration = true"
 THIS_MACHINE = "127.0.0.1"
 
@@ -165,11 +165,25 @@ def take(backend, table: pa.Table) -> ibis.Table:
     return backend.create_table(label, table)
 
 
-def read(backend, path: Path) -> ibis.Table:
-    """A Parquet file of ours as an ibis table."""
+def drop(backend, *tables: ibis.Table) -> None:
+    """Let go of tables that `keep` or `take` made."""
+    for table in tables:
+        backend.con.execute(f"DROP TABLE IF EXISTS {table.get_name()}")
+
+
+def united(tables: list[ibis.Table]) -> ibis.Table:
+    """All rows of tables with the same columns."""
+    import ibis
+
+    return ibis.union(*tables) if len(tables) > 1 else tables[0]
+
+
+def read(backend, path: Path | list[Path]) -> ibis.Table:
+    """Parquet files of ours, or a folder of them, as an ibis table."""
+    files = path if isinstance(path, list) else sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if backend.name == "pyspark":
-        return _instants(backend.read_parquet(path))
-    return view(backend, f"SELECT * FROM read_parquet({quote(str(path))})")
+        return _instants(backend.read_parquet([str(file) for file in files]))
+    return view(backend, f"SELECT * FROM read_parquet([{', '.join(quote(str(file)) for file in files)}])")
 
 
 def _instants(table: ibis.Table) -> ibis.Table:
@@ -184,16 +198,22 @@ def write(backend, table: ibis.Table, path: Path, *, sort: list[str]) -> int:
     Raises:
         EnvironmentFault: The disk is full or not writable; names the path.
     """
+    order = f" ORDER BY {', '.join(name(column) for column in sort)}" if sort else ""
+    return copy(backend.con, f"SELECT * FROM ({backend.compile(table)}){order}", path, STORED)
+
+
+def copy(connection, sql: str, path: Path, options: str) -> int:
+    """Write what a query gives as a file, whole or not at all, readable by its owner alone; returns the number of rows.
+
+    Raises:
+        EnvironmentFault: The disk is full or not writable; names the path.
+    """
     import duckdb
 
-    order = f" ORDER BY {', '.join(name(column) for column in sort)}" if sort else ""
     try:
         with paths.whole(path) as fresh:
             os.close(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-            return backend.con.execute(
-                f"COPY (SELECT * FROM ({backend.compile(table)}){order}) TO {quote(str(fresh))} "
-                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, USE_TMP_FILE false)"
-            ).fetchone()[0]
+            return connection.execute(f"COPY ({sql}) TO {quote(str(fresh))} ({options}, USE_TMP_FILE false)").fetchone()[0]
     except (OSError, duckdb.IOException) as fault:
         raise EnvironmentFault(
             f"{path}: cannot be written ({fault}). Free some space or make the folder writable, then run again."

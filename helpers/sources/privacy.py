@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset
     from helpers.sources.expressions import Expression
 
+# Values that are contact data whatever their column is called: an address of mail, a telephone, an identity card, an exact place.
+VALUES = (
+    r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}", r"(\+?86[ -]?)?1[3-9][0-9]{9}", r"\+[0-9][0-9 ()-]{7,}[0-9]", r"[1-9][0-9]{16}[0-9Xx]",
+    r"-?[0-9]{1,3}\.[0-9]{4,},\s*-?[0-9]{1,3}\.[0-9]{4,}",
+)  # fmt: skip
 KEY_VARIABLE = "GROWTH_RINGS_KEY"
 SAMPLE_KEY = hashlib.sha256(b"growth-rings: the built-in community is nobody's secret").digest()
 PSEUDONYM_LENGTH = 24
@@ -28,9 +33,10 @@ STANDARD = {column for kind in blocks.KINDS.values() for column in (*kind.requir
 CONTACT = {
     "email", "mail", "phone", "telephone", "tel", "mobile", "cellphone", "fax", "address", "street", "wechat", "weixin", "qq",
     "whatsapp", "telegram", "skype", "ip", "passport", "ssn", "surname", "firstname", "lastname", "fullname", "realname",
-    "nickname", "displayname", "username",
+    "nickname", "displayname", "username", "identitycard", "idcard", "idnumber", "latitude", "longitude", "lat", "lon", "lng",
+    "gps", "geohash", "coordinates",
 }  # fmt: skip
-CONTACT_TEXT = ("邮箱", "邮件", "电话", "手机", "地址", "微信", "身份证", "姓名", "昵称")
+CONTACT_TEXT = ("邮箱", "邮件", "电话", "手机", "地址", "微信", "身份证", "姓名", "昵称", "经度", "纬度")
 
 
 def key(dataset: Dataset) -> bytes:
@@ -75,6 +81,16 @@ def is_contact(column: str, expression: Expression, dataset: Dataset) -> bool:
     if column in STANDARD or {column, *expression.columns} & set(dataset.privacy.allow_columns):
         return False
     return any(_looks_like_contact(name) for name in (column, *expression.columns))
+
+
+def may_be_contact(column: str, expression: Expression, dataset: Dataset) -> bool:
+    """Whether a mapped column is an attribute, about which only its values can tell."""
+    return column not in STANDARD and not {column, *expression.columns} & set(dataset.privacy.allow_columns)
+
+
+def contact_sql(text: str) -> str:
+    """A condition: a text is contact data by its form."""
+    return f"regexp_full_match(trim({text}), '{'|'.join(VALUES)}')"
 
 
 def _looks_like_contact(name: str) -> bool:

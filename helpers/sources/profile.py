@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,13 +17,13 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from helpers import paths
-from helpers.problems import FaultyData
+from helpers.problems import FaultyData, Problem, problem
 
 if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset, Source
-    from helpers.sources.survey import Survey
 
-VERSION = 4
+VERSION = 6
+MOST_NAMES = 1000
 ENOUGH_OF_A_DAY = 0.01
 LONGEST_GAP = timedelta(days=60)
 
@@ -51,6 +52,7 @@ class Profile:
     events_seen: Names in the event column, most frequent first.
     absent: Optional columns that dataset.toml names and no file has: "events[1].amount".
     said: Warnings and notes of the files, as the fields of `problems.Problem`.
+    columns: Names of the columns that the files of a source have, by the source's name.
     """
 
     data_until: date | None
@@ -60,6 +62,12 @@ class Profile:
     events_seen: tuple[str, ...]
     absent: tuple[str, ...] = ()
     said: tuple[tuple, ...] = ()
+    columns: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What `said` says."""
+        return [Problem(*own) for own in self.said]
 
 
 def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
@@ -69,13 +77,13 @@ def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
 
 def parts_of(dataset: Dataset, source: Source, known: dict[str, list]) -> list[Part]:
     """The same, of one source."""
-    found = []
-    for path in dataset.files(source):
-        label, stamp = label_of(path, dataset.root), _stamp(path)
+    def part(path: Path) -> Part:
+        label = label_of(path, dataset.root)
         seen = known.get(label)
-        digest = seen[2] if seen and seen[:2] == stamp else file_hash(path)
-        found.append(Part(source, path, label, digest))
-    return found
+        return Part(source, path, label, seen[2] if seen and seen[:2] == _stamp(path) else file_hash(path))
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(part, dataset.files(source)))
 
 
 def file_hash(path: Path) -> str:
@@ -106,7 +114,7 @@ def profile(dataset: Dataset) -> Profile:
     key = [VERSION, dataset.sha256, sorted((part.source.name, part.label, part.sha256) for part in found)]
     key = json.loads(json.dumps(key))
     if known.get("key") != key:
-        known = {"key": key, "profile": _compute(dataset, found)}
+        known = {"key": key, "profile": _compute(dataset, found, known.get("profile", {}))}
     known["stamps"] = {part.label: [*_stamp(part.path), part.sha256] for part in found}
     _save(cache, known)
     made = known["profile"]
@@ -118,6 +126,7 @@ def profile(dataset: Dataset) -> Profile:
         events_seen=tuple(made["events_seen"]),
         absent=tuple(made["absent"]),
         said=tuple(tuple(problem) for problem in made["said"]),
+        columns=made["columns"],
     )
 
 
@@ -138,8 +147,8 @@ def _save(cache: Path, content: dict) -> None:
         fresh.write_text(text, encoding="utf-8")
 
 
-def _compute(dataset: Dataset, found: list[Part]) -> dict:
-    from helpers.sources import engine
+def _compute(dataset: Dataset, found: list[Part], before: dict) -> dict:
+    from helpers.sources import engine, events
     from helpers.sources import survey as surveying
 
     built = paths.built(dataset.name)
@@ -148,25 +157,45 @@ def _compute(dataset: Dataset, found: list[Part]) -> dict:
     first = surveying.survey(connection, dataset, found, built)
     if first.errors:
         raise FaultyData(first.errors)
-    names, days = seen(connection, first)
+    admitted = events.admit(connection, dataset.without(first.absent), found, built)
+    names, days = seen(connection, admitted.rows() if admitted else None)
     dataset.check_roles(list(names), sum(names.values()))
     full = full_days(days)
     until = dataset.data_until or max(full, default=None)
     files = {part.label: part.sha256 for part in found}
-    said = tuple(tuple(asdict(problem).values()) for problem in first.problems)
-    made = Profile(until, min(full, default=None), files, first.rows, tuple(names)[:1000], tuple(first.absent), said)
+    drifted = _drift(before, first.columns, list(names), found)
+    said = tuple(tuple(asdict(own).values()) for own in [*first.problems, *drifted])
+    seen_names = tuple(names)[:MOST_NAMES]
+    made = Profile(until, min(full, default=None), files, first.rows, seen_names, tuple(first.absent), said, first.columns)
     return json.loads(json.dumps(asdict(made), default=str))
 
 
-def seen(connection, first: Survey) -> tuple[dict[str, int], dict[date, int]]:
-    """Selected rows by name of the event, most frequent first, and by local day."""
-    if "events" not in first.queries:
-        return {}, {}
-    usable = "WHERE _selected AND _fault IS NULL GROUP BY ALL"
+def _drift(before: dict, columns: dict[str, list[str]], names: list[str], parts: list[Part]) -> list[Problem]:
+    """Columns and names of events that came or went since the sources were last looked at."""
+    found = []
+    first = {part.source.name: part.label for part in reversed(parts)}
+    now = {source: ("columns", "", own) for source, own in columns.items()}
+    was = dict(before.get("columns") or {})
+    if "events[1]" in columns and before.get("events_seen") and max(len(names), len(before["events_seen"])) < MOST_NAMES:
+        now["events"], was["events"], first["events"] = ("events", "event", names), before["events_seen"], first["events[1]"]
+    for source, (what, column, own) in now.items():
+        came, went = (sorted(set(a) - set(b)) for a, b in ((own, was.get(source, own)), (was.get(source, own), own)))
+        told = [f"{word}: {', '.join(some[:10])}" for word, some in (("new", came), ("gone", went)) if some]
+        if told:
+            said = f"its {what} are not those of the last time ({'; '.join(told)}). Check the export."
+            found.append(problem("schema_drift", first[source], said, column=column))
+    return found
+
+
+def seen(connection, events: str | None) -> tuple[dict[str, int], dict[date, int]]:
+    """Selected rows by name of the event, most frequent first, and by local day.
+
+    Args:
+        events: SQL of all rows of events; None where there are none.
+    """
     named, days = Counter(), Counter()
-    for event, day, rows in connection.execute(
-        f"SELECT event, day, count(*) FROM ({first.queries['events']}) {usable}"
-    ).fetchall():
+    counts = f"SELECT event, day, count(*) FROM ({events}) WHERE _selected AND _fault IS NULL GROUP BY ALL"
+    for event, day, rows in connection.execute(counts).fetchall() if events else ():
         named[event] += rows
         days[day] += rows
     return {name: named[name] for name in sorted(filter(None, named), key=lambda name: (-named[name], name))}, days
@@ -179,7 +208,8 @@ def full_days(days: dict[date, int]) -> list[date]:
     that the data reach, but a slip of the clock.
     """
     busy = {day: rows for day, rows in days.items() if day and day >= date(2000, 1, 1)}
-    full = sorted(day for day, rows in busy.items() if rows >= ENOUGH_OF_A_DAY * median(busy.values()))
+    enough = ENOUGH_OF_A_DAY * median(busy.values()) if busy else 0
+    full = sorted(day for day, rows in busy.items() if rows >= enough)
     for last, day in reversed(list(pairwise(full))):
         far = day - last > LONGEST_GAP
         if far and sum(busy[later] for later in full if later >= day) < ENOUGH_OF_A_DAY * sum(busy.values()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 COLUMNS = ("source_file", "source_sha256", "line", "byte_offset", "column", "code", "reason", "raw_line", "run_id")
 
 
-def table(parts: list[Part], aside: pa.Table, run_id: str) -> pa.Table:
+def table(parts: list[Part], aside: pa.Table, run_id: str, column_of: Callable[[str, str], str]) -> pa.Table:
     """The quarantine: one row per row that was set aside, in the order of files and lines.
 
     Args:
-        aside: Columns source, file, line, byte, size, column, reason.
+        aside: Columns table, source, file, line, byte, size, reason.
+        column_of: The column that a reason is about, by table and reason.
         run_id: Of the run that set them aside.
     """
     import pyarrow as pa
@@ -36,7 +38,8 @@ def table(parts: list[Part], aside: pa.Table, run_id: str) -> pa.Table:
         texts = raw.records(part, [(row["line"], row["byte"], row["size"]) for row in own]) if own else []
         for row, text in zip(own, texts, strict=True):
             code = BY_NAME[row["reason"]].code if row["reason"] in BY_NAME else ""
-            made = (part.label, part.sha256, row["line"], row["byte"], row["column"], code, row["reason"], text, run_id)
+            about = column_of(row["table"], row["reason"])
+            made = (part.label, part.sha256, row["line"], row["byte"], about, code, row["reason"], text, run_id)
             for column, value in zip(COLUMNS, made, strict=True):
                 rows[column].append(value)
     seen = dict.fromkeys(zip(*rows.values(), strict=True))  # a file that two sources read is quarantined once

@@ -53,12 +53,12 @@ PLACES = (*staging.OUR_COLUMNS, "_file", "_part")
 
 
 @dataclass(frozen=True)
-class _Bound:
+class Bound:
     """A source whose expressions are bound to the columns of its files, which the view `label` unites."""
 
     source: Source
     label: str
-    own: list[str]
+    types: dict[str, str]
     where: str
     columns: dict[str, values.Value]
 
@@ -87,12 +87,31 @@ def query(connection, dataset: Dataset, parts: list[Part], kind: str, built: Pat
     queries = [_nothing(kind)]
     for source in sources.values():
         own = [part for part in wanted if part.source.name == source.name]
-        queries.append(_select(dataset, _bound(connection, dataset, source, own, built), whole, _names_forgotten(dataset, built)))
+        bound = bind(connection, dataset, source, own, built)
+        once = whole and drops_duplicates(source, dataset)
+        queries.append(select(dataset, bound, whole=whole, once=once, forgotten=names_forgotten(dataset, built)))
+    return _localised(kind, dataset, queries)
+
+
+def typed(dataset: Dataset, bound: Bound, forgotten: set[str]) -> str:
+    """The rows of one source of events as SQL, each with `_hash`, of the text of all its columns; `_duplicate` is left false."""
+    every = ", ".join(engine.name(column) for column in sorted(bound.types))
+    rows = select(dataset, bound, whole=True, once=False, forgotten=forgotten, more=f"hash({every}) AS _hash")
+    return _localised("events", dataset, [_nothing("events"), rows])
+
+
+def _localised(kind: str, dataset: Dataset, queries: list[str]) -> str:
     united = " UNION ALL BY NAME ".join(f"({query})" for query in queries)
     return f"SELECT *{_local(kind, dataset.timezone)} FROM ({united})"
 
 
-def _names_forgotten(dataset: Dataset, built: Path) -> set[str]:
+def drops_duplicates(source: Source, dataset: Dataset) -> bool:
+    """Whether a row that repeats an earlier one in every column is a duplicate."""
+    own = source.drop_exact_duplicates
+    return dataset.cleaning.drop_exact_duplicates if own is None else own
+
+
+def names_forgotten(dataset: Dataset, built: Path) -> set[str]:
     """The list is looked at under the dataset's own key, and no key is made where there is no list."""
     return privacy.forgotten(built, privacy.key(dataset)) if privacy.forgotten(built) else set()
 
@@ -120,12 +139,16 @@ def _nothing(kind: str) -> str:
     return f"SELECT {', '.join(f'NULL::{dtype} AS {column}' for column, dtype in columns.items())} WHERE false"
 
 
-def _bound(connection, dataset: Dataset, source: Source, parts: list[Part], built: Path) -> _Bound:
+def bind(connection, dataset: Dataset, source: Source, parts: list[Part], built: Path) -> Bound:
+    """A source's expressions over the columns of all its files.
+
+    Raises:
+        InputError: Columns are missing, or hold what no rule turns into a value.
+    """
     parquet.check(parts)
-    label = engine.named(connection, _united(parts, built))
+    label = engine.named(connection, united(parts, built))
     types = {column: dtype for column, dtype in engine.types(connection, label).items() if column not in PLACES}
-    own = list(types)
-    where, mapped = _mapped(source, own, parts[0].label)
+    where, mapped = _mapped(source, list(types), parts[0].label)
     _check_types(source, mapped, types, parts[0].label)
     mapped = {column: expression for column, expression in mapped.items() if not privacy.is_contact(column, expression, dataset)}
     columns = {column: values.of(column, expression, source, dataset, types) for column, expression in mapped.items()}
@@ -133,7 +156,7 @@ def _bound(connection, dataset: Dataset, source: Source, parts: list[Part], buil
         line = "CAST(_line AS VARCHAR)" if len(parts) == 1 else "_file || ' ' || _line"
         columns["unit_id"] = values.Value(line, values.taken("unit_id"))
     _check(source, columns)
-    return _Bound(source, label, own, where, columns)
+    return Bound(source, label, types, where, columns)
 
 
 def _mapped(source: Source, own: list[str], label: str) -> tuple[str, dict[str, Expression]]:
@@ -206,7 +229,7 @@ def staged(part: Part, built: Path) -> Path:
     )  # fmt: skip
 
 
-def _united(parts: list[Part], built: Path) -> str:
+def united(parts: list[Part], built: Path) -> str:
     """The parts' own columns with `_line`, `_byte`, `_fault`, `_file` and `_part`, a part's number among the source's files."""
     queries = []
     for plain in (False, True):
@@ -226,8 +249,14 @@ def _by_file(values: Iterable[str]) -> str:
     return f"([{', '.join(values)}])[file_index::BIGINT + 1]"
 
 
-def _select(dataset: Dataset, bound: _Bound, whole: bool, forgotten: set[str]) -> str:
-    """Three steps, so that nothing is computed twice: texts are taken, then read, then looked at for what is wrong."""
+def select(dataset: Dataset, bound: Bound, *, whole: bool, once: bool, forgotten: set[str], more: str = "") -> str:
+    """The rows of a source in three steps, so that nothing is computed twice: texts are taken, read, looked at for what is wrong.
+
+    Args:
+        once: Look for rows that stand twice.
+        forgotten: Pseudonyms of those whose rows are set aside.
+        more: One more expression over the source's columns, with its name.
+    """
     source, columns = bound.source, bound.columns
     taken = [f"coalesce({bound.where}, false) AS _selected"]
     wrong = {}
@@ -248,9 +277,10 @@ def _select(dataset: Dataset, bound: _Bound, whole: bool, forgotten: set[str]) -
         chosen[list(columns).index("referrer_id")] = f"CASE WHEN _gone_referrer_id IS NULL THEN {inviter} END AS referrer_id"
     if source.kind == "units":
         chosen.append(f"{engine.quote(source.name.partition('.')[2])} AS units")
-    drop = source.drop_exact_duplicates
-    once = whole and (drop if drop is not None else dataset.cleaning.drop_exact_duplicates)
-    met = [joins.duplicates(bound.label, bound.own)] * once
+    if more:
+        taken.append(more)
+        chosen.append(more.rpartition(" AS ")[2])
+    met = [joins.duplicates(bound.label, list(bound.types))] * once
     hiding = sorted(hidden) if whole else []
     met += [joins.pseudonyms(column, columns[column].taken, bound.label, privacy.key(dataset)) for column in hiding]
     met += [joins.gone(column, columns[column].taken, bound.label, privacy.key(dataset), forgotten) for column in gone]

@@ -155,7 +155,7 @@ def _limits(numbers: np.ndarray, unit: str) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(known.min()), float(known.max())
     low = min(low, 0.0) if low < 0.5 * high else low
-    return (low, high) if high > low else (low - 1, high)
+    return (low, high) if high > low else (min(low, 0.0), high if high > 0 else 1.0)
 
 
 def _short_digits(numbers: np.ndarray, unit: str, digits: int | None) -> int | None:

@@ -1,0 +1,21 @@
+"""Facts: what everything after cleaning reads instead of events.
+
+    tables       the contracts
+    sessions     visits of a user
+    days         counts, amounts and sessions by user and day, and what follows from them
+    replies      who replied to whom
+    layers       all of them for some days at a time, so that a new week costs a week
+
+A local day is cut in the dataset's zone.
+"""
+
+from __future__ import annotations
+
+from helpers.facts.days import first_seen, summary, timed, user_day, user_hour, user_topic_day
+from helpers.facts.layers import Layers
+from helpers.facts.replies import reply_day
+from helpers.facts.sessions import sessions
+from helpers.facts.tables import ROLES
+
+__all__ = ["ROLES", "Layers", "first_seen", "reply_day", "sessions", "summary", "timed", "user_day",
+           "user_hour", "user_topic_day"]  # fmt: skip

@@ -1,0 +1,78 @@
+"""The stored facts: an index of pieces, each some days with a Parquet file a table."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from helpers import paths
+
+INDEX = "index.json"
+LEFT_SECONDS = 3600  # a file this old that nothing names is nobody's any more
+
+
+@dataclass
+class Piece:
+    """Facts of some days, one after the other but for days without any: a file for each table."""
+
+    first: date
+    last: date
+    files: dict[str, str]
+
+
+@dataclass
+class Index:
+    """What is stored.
+
+    Attributes:
+        key: What decides how events become facts.
+        marks: Of each stored day, what it and the days around it were made of.
+        own: Of each stored day, what it was made of itself.
+        pieces: In the order of their days.
+        tails: Of last days of weeks: what each was made of, and its files.
+    """
+
+    key: str = ""
+    marks: dict[date, str] = field(default_factory=dict)
+    own: dict[date, str] = field(default_factory=dict)
+    pieces: list[Piece] = field(default_factory=list)
+    tails: dict[date, tuple[str, dict[str, str]]] = field(default_factory=dict)
+
+
+def files(index: Index) -> Iterator[str]:
+    """Names of all files."""
+    for own in (*(piece.files for piece in index.pieces), *(files for _, files in index.tails.values())):
+        yield from own.values()
+
+
+def load(folder: Path) -> Index:
+    """What is stored; nothing where the index is damaged or names a file that is not there."""
+    day = date.fromisoformat
+    try:
+        known = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = Index(
+            known["key"],
+            {day(name): mark for name, mark in known["marks"].items()},
+            {day(name): mark for name, mark in known["own"].items()},
+            [Piece(day(own["first"]), day(own["last"]), own["files"]) for own in known["pieces"]],
+            {day(name): (mark, files) for name, (mark, files) in known["tails"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Index()
+    return index if all((folder / name).exists() for name in files(index)) else Index()
+
+
+def save(folder: Path, index: Index, before: Index) -> None:
+    """Write the index, then remove the files that were stored before and are no longer."""
+    by_day = {name: {str(day): own for day, own in sorted(getattr(index, name).items())} for name in ("marks", "own", "tails")}
+    content = {"key": index.key, **by_day, "pieces": [vars(piece) for piece in index.pieces]}
+    with paths.whole(folder / INDEX) as fresh:
+        fresh.write_text(json.dumps(content, default=str), encoding="utf-8")
+    there, gone = set(files(index)), set(files(before))
+    for path in folder.glob("*.parquet"):
+        if path.name not in there and (path.name in gone or time.time() - path.stat().st_mtime > LEFT_SECONDS):
+            path.unlink(missing_ok=True)
