@@ -182,7 +182,7 @@ def read(backend, path: Path | list[Path]) -> ibis.Table:
     """Parquet files of ours, or a folder of them, as an ibis table."""
     files = path if isinstance(path, list) else sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if backend.name == "pyspark":
-        return _instants(backend.read_parquet([str(file) for file in files]))
+        return united([_instants(backend.read_parquet(str(file))) for file in files])
     return view(backend, f"SELECT * FROM read_parquet([{', '.join(quote(str(file)) for file in files)}])")
 
 
