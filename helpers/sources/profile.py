@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset, Source
 
 VERSION = 6
-MOST_NAMES = 1000
+MOST_NAMES, MANY_ROWS = 1000, 2_000_000
 ENOUGH_OF_A_DAY = 0.01
 LONGEST_GAP = timedelta(days=60)
 
@@ -157,8 +157,10 @@ def _compute(dataset: Dataset, found: list[Part], before: dict) -> dict:
     first = surveying.survey(connection, dataset, found, built)
     if first.errors:
         raise FaultyData(first.errors)
-    admitted = events.admit(connection, dataset.without(first.absent), found, built)
-    names, days = seen(connection, admitted.rows() if admitted else None)
+    query = first.queries.get("events")
+    if query and sum(first.rows.values()) > MANY_ROWS:  # few rows are soon looked at, while kernels start
+        query = events.admit(connection, dataset.without(first.absent), found, built).rows()
+    names, days = seen(connection, query)
     dataset.check_roles(list(names), sum(names.values()))
     full = full_days(days)
     until = dataset.data_until or max(full, default=None)
