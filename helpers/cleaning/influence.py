@@ -16,7 +16,7 @@ from helpers.errors import InputError
 
 NOTHING = ibis.literal(Decimal(0)).cast("decimal(18, 4)")
 LEAST_PEOPLE = 20  # below it somebody always has a large share
-NO_AMOUNT = "the net amount cannot be counted: no amount"
+NO_AMOUNT = "no amount"
 RULES = ("exact_duplicate", "set_aside", "where", "quarantined")
 OUTSIDE_OF_TIME = ("ancient_time", "future_time")  # the time that stands there is taken for a mistake
 RANGES = {
@@ -135,7 +135,7 @@ def _concerned(marked: ibis.Table) -> list[tuple[str, str, int, str]]:
     found = []
     for own in counted.to_pandas().itertuples(index=False):
         lacking = ", ".join(name for name in ("user", "time", "event") if not getattr(own, name))
-        reason = f"cannot be counted: no {lacking}" if own.rule == "quarantined" and lacking else ""
+        reason = f"no {lacking}" if own.rule == "quarantined" and lacking else ""
         reason = NO_AMOUNT if own.rule == "quarantined" and own.subject == "bad_amount" else reason
         found.append((own.rule, own.subject, int(own.rows), reason))
     return sorted(found, key=lambda own: (RULES.index(own[0]), own[1]))

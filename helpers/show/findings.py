@@ -218,8 +218,8 @@ def suspicions(found: pd.DataFrame) -> str:
     """How many findings the rules that warn have, and which rule has most rows."""
     if found.empty:
         return word("finding.no_suspicions")
-    worst = found.groupby("rule", sort=False)["rows"].sum().idxmax().replace("_", " ")
-    return word("finding.suspicions", n=format.value(len(found), "count"), rule=worst)
+    worst = found.groupby("rule", sort=False)["rows"].sum().idxmax()
+    return word("finding.suspicions", n=format.value(len(found), "count"), rule=tier(worst))
 
 
 def influence(found: pd.DataFrame) -> str:
