@@ -21,13 +21,13 @@ MONDAY = date(2026, 1, 5)
 # For laws whose every example compiles a query anew: making a counterexample small would take minutes.
 AS_FOUND = settings(deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 TYPES = {
-    "string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "decimal": pa.decimal128(18, 4),
+    "string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "decimal": pa.decimal128(28, 4),
     "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"),
 }  # fmt: skip
 EVENTS = {
     "user_id": pa.string(), "ts": pa.timestamp("us", "UTC"), "event": pa.string(), "topic": pa.string(),
     "content_id": pa.string(), "parent_id": pa.string(), "duration_s": pa.float64(), "session_id": pa.string(),
-    "amount": pa.decimal128(18, 4), "discount": pa.decimal128(18, 4), "day": pa.date32(), "hour": pa.int64(),
+    "amount": pa.decimal128(28, 4), "discount": pa.decimal128(18, 4), "day": pa.date32(), "hour": pa.int64(),
     "moment": pa.int64(),
 }  # fmt: skip
 NOTHING = {"int64": 0, "float64": 0.0, "decimal": Decimal(0), "boolean": False}

@@ -12,7 +12,7 @@ import ibis
 import made
 import pyarrow as pa
 
-TEXT, INSTANT, MONEY = pa.string(), pa.timestamp("us", "UTC"), pa.decimal128(18, 4)
+TEXT, INSTANT, MONEY = pa.string(), pa.timestamp("us", "UTC"), pa.decimal128(28, 4)
 JUDGED = {"_source": TEXT, "_file": TEXT, "_line": pa.int64(), "_status": TEXT, "_reason": TEXT, "user_id": TEXT}
 COLUMNS = {
     "events": {**made.EVENTS},

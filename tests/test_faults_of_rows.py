@@ -211,6 +211,13 @@ def test_payments_without_an_amount_are_counted_and_an_outlier_is_told_with_its_
     assert {"W1312", "W1405"} <= found.codes("warn")
 
 
+def test_an_amount_of_ten_to_the_fifteenth_is_kept_and_told_with_its_share(tmp_path):
+    lines = [f"u02,2026-03-{n:02d} 12:00:00,pay,food,{n}" for n in range(1, 15)]
+    found = checked(tmp_path, [*GOOD, *lines, "u03,2026-03-06 12:00:00,pay,food,1000000000000000"])
+    assert found.file()["kept"] == N + 15
+    assert "100.0 % of the total" in found.text("W1405")
+
+
 def test_what_people_are_is_masked_everywhere(tmp_path):
     lines = ["13800138000,soon,view,food,", "13900139000 ,2026-03-05 12:00:00,view,,", "13900139000,2026-03-05 12:00:00,view,,$1"]
     found = checked(tmp_path, [*GOOD, *lines])

@@ -14,7 +14,7 @@ from helpers import contracts
 from helpers.cleaning.judging import judge
 from helpers.errors import InputError
 
-NOTHING = ibis.literal(Decimal(0)).cast("decimal(18, 4)")
+NOTHING = ibis.literal(Decimal(0)).cast("decimal(28, 4)")
 LEAST_PEOPLE = 20  # below it somebody always has a large share
 NO_AMOUNT = "no amount"
 RULES = ("exact_duplicate", "set_aside", "where", "quarantined")

@@ -67,7 +67,7 @@ def money(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
 
 
 def _nothing() -> ibis.DecimalValue:
-    return ibis.literal(Decimal(0)).cast("decimal(18, 4)")
+    return ibis.literal(Decimal(0)).cast("decimal(28, 4)")
 
 
 def of_visits(found: ibis.Table, paid: ibis.Table) -> ibis.Table:

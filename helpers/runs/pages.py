@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import RunFailed
-from helpers.runs import keys, parameters, publish
+from helpers.runs import keys, parameters, publish, restating
 from helpers.runs.graph import Step
 from helpers.runs.notebooks import FRONT
 from helpers.runs.opening import configure_gate
@@ -57,6 +57,7 @@ def render_one(step: Step, plan: Plan) -> str:
         footer=_footer(step, plan),
         skipped=[f"{other.notebook.title}: {other.skip}." for other in plan.steps if other.skip],
         quality=summary["quality"],
+        restated=restating.lines(restated(run)) if step.name == FRONT else [],
     )
     return page.render(merged(step, plan.folder), info)
 
@@ -120,6 +121,11 @@ def numbers(run: Run) -> list[dict[str, Any]]:
         frame = gate.withhold(pd.DataFrame(rows), n="n", values=["value", "low", "high"], parts=True, within="metric")
         rows = frame.to_dict("records")
     return [{name: _plain(row[name]) for name in publish.COLUMNS if name in row} for row in rows]
+
+
+def restated(run: Run) -> list[restating.Restatement]:
+    """The numbers that are no longer what they were when they were first published."""
+    return restating.restated(run.dataset.name, run.week, numbers(run), _rows(run.folder / "past_numbers.parquet"))
 
 
 def row_ledger(run: Run) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -261,6 +261,7 @@ def _record(plan: Plan, decisions: dict[str, keys.Decision], records: Records, s
         "pseudonym_key": plan.inputs.pseudonyms,
         "files": plan.inputs.profile.files,
         "rows": pages.row_ledger(run),
+        "restated": [asdict(own) for own in pages.restated(run)],
         "helpers": plan.inputs.code,
         "lock": plan.inputs.lock_hash,
         "repeat": store.command(run.dataset, run.week, shown=True),

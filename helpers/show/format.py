@@ -12,6 +12,7 @@ from helpers.show import gate
 from helpers.show.words import word
 
 UNDEFINED = "-"
+MOST_DIGITS = 9
 # "people" withholds itself when it is small; "count" is for things (events, contents); "share" is 0 to 1;
 # "points" is a difference of shares, 0 to 1; "p" is a p-value; "text" is shown as it is.
 UNITS = ("people", "count", "share", "points", "money", "days", "number", "p", "date", "week", "text")
@@ -57,6 +58,16 @@ def interval(low: object, high: object, unit: str = "number", *, digits: int | N
     if unit == "money":
         return f"{value(low, unit, digits=digits)} {word('format.to')} {value(high, unit, digits=digits, bare=True)}"
     return f"{first} {word('format.to')} {value(high, unit, digits=digits)}"
+
+
+def apart(old: object, new: object, unit: str, *, digits: int | None = None) -> tuple[str, str]:
+    """Two different values as two different texts: with more decimals than usual where they need them."""
+    shown = value(old, unit, digits=digits), value(new, unit, digits=digits)
+    for more in range(1, MOST_DIGITS + 1):
+        if shown[0] != shown[1]:
+            break
+        shown = value(old, unit, digits=more), value(new, unit, digits=more)
+    return shown
 
 
 def decimals(size: float, unit: str) -> int:

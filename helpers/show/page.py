@@ -33,7 +33,7 @@ class PageInfo:
     `dataset` is the name that readers know, `week` an ISO week or "undated", `week_dates` its days in words,
     `status` one line ("complete; data up to 8 Mar 2026"), `quality` its mark ("good", "warn", "alarm" or ""),
     `links` the pages of the run as (href, label, is it this one), `footer` what traces the numbers, `skipped` a line
-    for each part that the dataset does not allow.
+    for each part that the dataset does not allow, `restated` one for each number that has moved since it was published.
     """
 
     dataset: str
@@ -46,6 +46,7 @@ class PageInfo:
     footer: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     quality: str = ""
+    restated: list[str] = field(default_factory=list)
 
 
 def render(nb: NotebookNode, page: PageInfo) -> str:

@@ -26,7 +26,9 @@ NUMERIC = ("DECIMAL", "DOUBLE", "FLOAT", *INTEGERS, *(f"U{name}" for name in INT
 UNITS = {"s": "1000000", "ms": "1000", "us": "1", "ns": "0.001"}
 LATEST = 10**17  # microseconds: the year 5138
 BLANK = r"[\s\p{Z}\x{200B}\x{FEFF}]*"
-DECIMAL = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)"
+DECIMAL = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?"
+NARROW_MONEY = "DECIMAL(18, 4)"  # a machine word: text is read many times faster than into a wider one
+WIDE_MONEY = "DECIMAL(28, 4)"  # 10^24; and a sum of 10^10 of them is still exact
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CLOCK = "[ T]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]+)?"
 OFFSET = "(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
@@ -57,7 +59,7 @@ def sql_type(column: str) -> str:
     if column in DAYS:
         return "DATE"
     if column in MONEY:
-        return "DECIMAL(18, 4)"
+        return WIDE_MONEY
     return "DOUBLE" if column in NUMBERS else "VARCHAR"
 
 
@@ -97,14 +99,18 @@ def of(column: str, expression: Expression, source: Source, dataset: Dataset, ty
 
 def _money(column: str, expression: Expression, text: str, bare: str) -> Value:
     if expression.numeric_columns:
-        made = f"TRY_CAST({expression.sql()} AS DECIMAL(18, 4))"
+        made = _exact(expression.sql())
         return Value(made, taken(column), wrong_at_source=expression.bad_cast_sql())
     if bare.startswith(NUMERIC):
-        made = f"TRY_CAST({expression.sql()} AS DECIMAL(18, 4))"
+        made = _exact(expression.sql())
         return Value(made, taken(column), wrong_at_source=f"{expression.sql()} IS NOT NULL AND {made} IS NULL")
     own = taken(column)
-    made = f"CASE WHEN regexp_full_match({own}, '{DECIMAL}') THEN TRY_CAST({own} AS DECIMAL(18, 4)) END"
+    made = f"CASE WHEN regexp_full_match({own}, '{DECIMAL}') THEN {_exact(own)} END"
     return Value(f"trim({text})", made, f"{own} <> '' AND {name(column)} IS NULL")
+
+
+def _exact(sql: str) -> str:
+    return f"coalesce(CAST(TRY_CAST({sql} AS {NARROW_MONEY}) AS {WIDE_MONEY}), TRY_CAST({sql} AS {WIDE_MONEY}))"
 
 
 def _time(column: str, sql: str, text: str, bare: str, zone: str, source: Source) -> Value:

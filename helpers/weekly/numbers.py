@@ -1,4 +1,4 @@
-"""The week against its past: the numbers of the front page, from the artefacts of the other notebooks."""
+"""The main numbers of a week, their changes with intervals, and their usual range."""
 
 from __future__ import annotations
 
@@ -9,57 +9,14 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from helpers import contracts, retention, stats
+from helpers import retention, stats
 
 HISTORY = 13
 LEAST_HISTORY = 6
+LARGEST_USUAL = 10**13  # amounts beyond it are mistakes, whose squares no decimal holds
 BAND = 2 * 1.4826  # median absolute deviations: two standard deviations, were the weeks normal
 UNKNOWN_PAST = "the first week of the data: who was there before is not known"
 NO_COHORT = "nobody of known past joined in the week before"
-
-WEEKS = contracts.declare(
-    "weeks",
-    grain="one row per ISO week",
-    key=["week"],
-    needs="events",
-    small=True,
-    columns={
-        "week": ("date", "", "Monday"),
-        "active": ("int64", "people", "active in the week"),
-        "created": ("int64", "events", "contents created by them"),
-        "created_squares": ("int64", "events squared", "sum over people of the squared number of contents"),
-        "payers": ("int64", "people", "people with a payment"),
-        "payers_again": ("int64", "people", "of them, with a payment in the week before, too"),
-        "net": ("decimal", "currency", "net amount"),
-        "net_squares": ("float64", "currency squared", "sum over people of the squared net amount"),
-    },
-)
-PUBLISHED = contracts.declare(
-    "published",
-    grain="one row per number that is sent out",
-    key=["metric", "slice"],
-    small=True,
-    nullable=("value", "low", "high"),
-    columns={
-        "metric": ("string", "", "key of metrics.toml, or experiment and metric"),
-        "slice": ("string", "", '"all", a tier, or an arm'),
-        "value": ("float64", "", "the number"),
-        "low": ("float64", "", "end of its interval; empty where there is none"),
-        "high": ("float64", "", "end of its interval; empty where there is none"),
-        "n": ("int64", "people", "people whom it describes"),
-    },
-)
-HEADLINE = contracts.declare(
-    "headline",
-    grain="one row",
-    key=["sentence"],
-    small=True,
-    columns={
-        "sentence": ("string", "", "the week's finding"),
-        "status": ("string", "", "week, completeness, data until"),
-        "quality": ("string", "", "good, amber or red"),
-    },
-)
 
 
 def weeks(user_day: ibis.Table) -> pd.DataFrame:
@@ -74,7 +31,9 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
     by_user = by_user.mutate(before=by_user.week.lag().over(order), paid_before=by_user.pays.lag().over(order) > 0)
     follows = by_user.week.epoch_days() - by_user.before.epoch_days() == 7
     again = follows & by_user.paid_before & (by_user.pays > 0)
-    amount = by_user.net.cast("decimal(19, 4)")  # so that the sum of squares is the same in any order
+    square = by_user.net.cast("float64") * by_user.net.cast("float64")
+    usual = by_user.net.abs() < LARGEST_USUAL
+    amount = ibis.ifelse(usual, by_user.net, None).cast("decimal(19, 4)")  # its sum of squares is the same in any order
     found = by_user.group_by("week").agg(
         active=by_user.active.sum(),
         created=by_user.created.sum(where=by_user.active),
@@ -82,7 +41,7 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
         payers=(by_user.pays > 0).sum(),
         payers_again=again.fill_null(False).sum(),
         net=by_user.net.sum(),
-        net_squares=(amount * amount).sum().cast("float64"),
+        net_squares=(amount * amount).sum().cast("float64").fill_null(0.0) + square.sum(where=~usual).fill_null(0.0),
     )
     frame = found.order_by("week").to_pandas()
     frame["week"] = pd.to_datetime(frame["week"])
@@ -112,8 +71,8 @@ def kpis(
     Returns:
         One row per number: `metric` (key of metrics.toml), `value`, `before` (the week before), `change`, its 95 % interval
         `low`, `high`, `n` (people whom the value describes), `band_low`, `band_high` (the value's usual range, from the
-        weeks before), `series` (the values of up to 13 weeks, oldest first) and `reason`: why the value is unknown. What is
-        unknown is NaN, and so is a change from or to it.
+        weeks before), `series` and `series_n` (values and people of up to 13 weeks, oldest first) and `reason`: why the
+        value is unknown. What is unknown is NaN, and so is a change from or to it.
     """
     monday = pd.Timestamp(last_day) - pd.Timedelta(days=6)
     begun = weeks["week"].min() if len(weeks) else monday
@@ -122,32 +81,32 @@ def kpis(
     flows = growth.astype({"first": "int64"}).set_index("week").reindex(every, fill_value=0)
     new = flows["new"].astype(float).where(~flows["first"].astype(bool))
     rows = [
-        _row("weekly_actives", week["active"], _flow_change(week["active"], flows), week["active"].iloc[-1]),
-        _row("new_members", new, _count_change(new), flows["new"].iloc[-1], UNKNOWN_PAST),
+        _row("weekly_actives", week["active"], _flow_change(week["active"], flows), week["active"]),
+        _row("new_members", new, _count_change(new), flows["new"], UNKNOWN_PAST),
         _first_week(cube, last_day),
     ]
     if creates:
         mean = week["created"] / week["active"].where(week["active"] > 0)
-        rows.append(_row("content_per_active", mean, _mean_change(week), week["active"].iloc[-1], "nobody was active"))
+        rows.append(_row("content_per_active", mean, _mean_change(week), week["active"], "nobody was active"))
     if paid:
-        rows.append(_row("payers", week["payers"], _payers_change(week), week["payers"].iloc[-1]))
-        rows.append(_row("net_amount", week["net"], _amount_change(week), week["payers"].iloc[-1]))
+        rows.append(_row("payers", week["payers"], _payers_change(week), week["payers"]))
+        rows.append(_row("net_amount", week["net"], _amount_change(week), week["payers"]))
     return pd.DataFrame(rows)
 
 
-def _row(metric: str, series: pd.Series, change: stats.Difference, n: int, reason: str = "") -> dict:
-    """One number; `reason` says why it is unknown, if it is."""
+def _row(metric: str, series: pd.Series, change: stats.Difference, people: pd.Series, reason: str = "") -> dict:
+    """One number; `people` it describes, by week; `reason` says why it is unknown, if it is."""
     known = series.astype(float)
+    n = people.where(known.notna()).fillna(0).astype("int64")
     past = known.iloc[-HISTORY:-1].dropna()
     middle = past.median() if len(past) >= LEAST_HISTORY else np.nan
     spread = BAND * (past - middle).abs().median() if len(past) >= LEAST_HISTORY else np.nan
     value, before = known.iloc[-1], known.iloc[-2] if len(known) > 1 else np.nan
-    unknown = np.isnan(value)
     return {
         "metric": metric, "value": value, "before": before, "change": value - before,
-        "low": change.low, "high": change.high, "n": 0 if unknown else int(n),
-        "band_low": middle - spread, "band_high": middle + spread, "reason": reason if unknown else "",
-        "series": known.iloc[-HISTORY:].tolist(),
+        "low": change.low, "high": change.high, "n": int(n.iloc[-1]),
+        "band_low": middle - spread, "band_high": middle + spread, "reason": reason if np.isnan(value) else "",
+        "series": known.iloc[-HISTORY:].tolist(), "series_n": n.iloc[-HISTORY:].tolist(),
     }  # fmt: skip
 
 
@@ -184,7 +143,7 @@ def _amount_change(week: pd.DataFrame) -> stats.Difference:
     return stats.compare_totals(*totals[-2:]) if len(totals) > 1 else stats.NO_DIFFERENCE_KNOWN
 
 
-def _first_weeks(cube: pd.DataFrame, last_day: date) -> pd.DataFrame:
+def first_weeks(cube: pd.DataFrame, last_day: date) -> pd.DataFrame:
     """Size and actives in week 1 of every weekly cohort whose week 1 is over: NaN for nobody and for the data's first."""
     table = retention.cohorts(cube, last_day=last_day, ages=2)
     closed = table[(table["age"] == 1) & table["closes"].isna()].set_index("cohort")
@@ -196,12 +155,12 @@ def _first_weeks(cube: pd.DataFrame, last_day: date) -> pd.DataFrame:
 
 def _first_week(cube: pd.DataFrame, last_day: date) -> dict:
     """Week-1 retention of the cohort that has just had its week 1, against the cohort before."""
-    first = _first_weeks(cube, last_day)
-    change, size = stats.NO_DIFFERENCE_KNOWN, first["size"].iloc[-1]
+    first = first_weeks(cube, last_day)
+    change = stats.NO_DIFFERENCE_KNOWN
     if first["size"].iloc[-2:].notna().sum() == 2:
         counts = first[["active", "size"]].iloc[-2:].astype("int64").to_numpy().ravel()
         change = stats.compare_shares(*(int(count) for count in counts))
-    return _row("week1_retention", first["rate"], change, 0 if np.isnan(size) else size, NO_COHORT)
+    return _row("week1_retention", first["rate"], change, first["size"], NO_COHORT)
 
 
 def changed(kpis: pd.DataFrame) -> pd.DataFrame:
@@ -212,73 +171,3 @@ def changed(kpis: pd.DataFrame) -> pd.DataFrame:
     beyond = (kpis["value"] < kpis["band_low"]) | (kpis["value"] > kpis["band_high"])
     sure = (kpis["low"] > 0) | (kpis["high"] < 0)
     return kpis.assign(clear=sure & (beyond | kpis["band_low"].isna()))
-
-
-def decompose(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
-    """Split the change of a share into rate and mix, by slice; the parts sum exactly (Kitagawa 1955, midpoint).
-
-    Args:
-        before, now: Indexed by slice: `size` and `active` (people). A slice that only one of them has is all mix.
-
-    Returns:
-        One row per slice: `slice`, `rate`, `mix` (share; their total is the change of the pooled share, and NaN where
-        one of the two has nobody).
-    """
-    both = before.join(now, how="outer", suffixes=("_before", "_now")).fillna(0).astype(float)
-    weight = [both[f"size_{when}"] / (both[f"size_{when}"].sum() or np.nan) for when in ("before", "now")]
-    people = [both[f"size_{when}"].where(both[f"size_{when}"] > 0) for when in ("before", "now")]
-    known = [both["active_before"] / people[0], both["active_now"] / people[1]]
-    rates = [known[0].fillna(known[1]).fillna(0), known[1].fillna(known[0]).fillna(0)]
-    overall = sum((weight[i] * rates[i]).sum() for i in (0, 1)) / 2
-    rate = (weight[0] + weight[1]) / 2 * (rates[1] - rates[0])
-    mix = (weight[1] - weight[0]) * ((rates[0] + rates[1]) / 2 - overall)
-    return pd.DataFrame({"slice": both.index, "rate": rate.to_numpy(), "mix": mix.to_numpy()})
-
-
-def retention_change(cube: pd.DataFrame, *, last_day: date, dimension: str) -> pd.DataFrame | None:
-    """The change of week-1 retention that `kpis` shows, by slice; None where it shows none.
-
-    Args:
-        cube: Contract `cohort_cube`.
-        dimension: One of its dimensions.
-
-    Returns:
-        `slice`, `rate`, `mix` (share), as `decompose`.
-    """
-    if _first_weeks(cube, last_day)["size"].iloc[-2:].notna().sum() < 2:
-        return None
-    chosen = cube[cube["dimension"] == dimension].set_index(["cohort", "slice"])
-    sizes = chosen.loc[chosen["age"] == 0, "size"]
-    active = chosen.loc[chosen["age"] == 1, "active"].reindex(sizes.index, fill_value=0)
-    table = pd.DataFrame({"size": sizes, "active": active})
-    newest = pd.Timestamp(last_day) - pd.Timedelta(days=13)
-    return decompose(table.xs(newest - pd.Timedelta(days=7)), table.xs(newest))
-
-
-def published(kpis: pd.DataFrame | None, tier_sizes: pd.DataFrame | None, effects: pd.DataFrame | None) -> pd.DataFrame:
-    """All numbers of the week that are sent out (contract `published`).
-
-    Args:
-        kpis: As the function gives them; `tier_sizes`, `effects`: the artefacts; None where the dataset has none.
-    """
-    parts = []
-    if kpis is not None:
-        parts.append(kpis.assign(slice="all", low=np.nan, high=np.nan)[list(PUBLISHED.columns)])
-    if tier_sizes is not None:
-        sizes = tier_sizes.rename(columns={"dimension": "metric", "tier": "slice", "people": "value"})
-        parts.append(sizes.assign(low=np.nan, high=np.nan, n=tier_sizes["people"])[list(PUBLISHED.columns)])
-    if effects is not None and len(effects):
-        named = effects.assign(
-            metric=effects["experiment"] + ": " + effects["metric"],
-            slice=effects["variant"],
-            value=effects["difference"],
-            n=effects["smaller"],  # a difference tells of both arms
-        )
-        parts.append(named[list(PUBLISHED.columns)])
-    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(PUBLISHED.columns))
-    return found.astype({"value": "float64", "low": "float64", "high": "float64", "n": "int64"})
-
-
-def headline(sentence: str, status: str, quality: str) -> pd.DataFrame:
-    """The front page's first lines (contract `headline`), one row."""
-    return pd.DataFrame([{"sentence": sentence, "status": status, "quality": quality}])
