@@ -3,6 +3,7 @@
     python -m benchmarks.ours clean LOG                  what 01_cleaning writes, but for the rules that warn
     python -m benchmarks.ours facts LOG                  of that the facts alone
     python -m benchmarks.ours user_day PARQUET TARGET    clean events -> user_day
+    python -m benchmarks.ours portraits FACTS TARGET     facts -> interests and portraits
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import ibis
 import pyarrow.parquet
 
 import helpers
-from benchmarks import measure
+from benchmarks import measure, people
 from benchmarks.community import ROLES
-from helpers import cleaning, experiments, facts
+from helpers import cleaning, experiments, facts, portraits
 from helpers.runs.store import Run
 from helpers.sources import engine, profile, reading
 
@@ -44,6 +45,7 @@ def clean(log: str) -> None:
     run.write("users", cleaning.kept(judged["users"]))
     run.write("assignments", experiments.exposures(cleaning.kept(judged["assignments"])))
     run.write("units", cleaning.kept(judged["units"]))
+    run.write("feedback", portraits.answers(cleaning.kept(judged["feedback"])))
 
 
 def facts_alone(log: str) -> None:
@@ -53,10 +55,12 @@ def facts_alone(log: str) -> None:
 
 
 def _facts(run: Run, judged: ibis.Table) -> ibis.Table:
-    layers = facts.Layers(run.dataset.roles, run.rules["roles"], run.dataset.has("topics"), run.dataset.has("replies"))
+    layers = facts.Layers(run.dataset.roles, run.rules["roles"], list(filter(run.dataset.has, facts.OPTIONAL)))
     made = run.append(facts.timed(cleaning.kept(judged)), layers)
     user_day = run.write("user_day", made.stored("user_day"))
     run.write("user_topic_day", made.stored("user_topic_day"))
+    run.write("user_kind_day", made.stored("user_kind_day"))
+    run.write("user_campaign_day", made.stored("user_campaign_day"))
     run.write("user_hour", made.stored("user_hour"))
     run.write("reply_day", made.stored("reply_day"))
     run.write("first_seen", facts.first_seen(made.table("user_day")))
@@ -70,7 +74,20 @@ def user_day(events: Path, target: Path) -> None:
     engine.write(backend, made, target, sort=["user_id", "day"])
 
 
+def portraits_of(given: Path, target: Path) -> None:
+    """Interests and portraits, from a folder of facts."""
+    target.mkdir(parents=True, exist_ok=True)
+    backend = engine.connect([given, target], spill=target / "spill")
+    made = {path.stem: engine.read(backend, path) for path in given.glob("*.parquet")}
+    tastes = portraits.interests(made.pop("user_topic_day"), last_day=people.LAST_DAY, half_life_days=people.HALF_LIFE)
+    engine.write(backend, tastes, target / "interests.parquet", sort=["user_id", "topic"])
+    kept = engine.read(backend, target / "interests.parquet")
+    found = portraits.portraits(**made, interests=kept, last_day=people.LAST_DAY)
+    engine.write(backend, found, target / "portraits.parquet", sort=["user_id"])
+
+
 if __name__ == "__main__":
     work, *where = sys.argv[1:]
-    works = {"clean": clean, "facts": facts_alone, "user_day": lambda *files: user_day(*map(Path, files))}
+    works = {"clean": clean, "facts": facts_alone, "user_day": lambda *files: user_day(*map(Path, files)),
+             "portraits": lambda *folders: portraits_of(*map(Path, folders))}  # fmt: skip
     measure.tell(partial(works[work], *where))

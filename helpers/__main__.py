@@ -135,6 +135,14 @@ def fix_list(
 
 
 @app.command()
+def dictionary(artefact: Annotated[str | None, typer.Argument(metavar="ARTEFACT", help="One table; else all.")] = None) -> None:
+    """Print the data dictionary: grain, key, columns, types (? = may be empty), units and meanings of all tables."""
+    from helpers.runs import dictionary as told
+
+    print("\n".join(told.lines(artefact)))
+
+
+@app.command()
 def doctor() -> None:
     """Say what is missing or unsuitable on this machine, with the remedy, one line each."""
     from helpers.runs import doctor as checks

@@ -163,6 +163,37 @@ def compare_counts(before: float, now: float, *, confidence: float = 0.95) -> Di
     return compare_totals((before, before), (now, now), confidence=confidence)
 
 
+def compare_pairs(first_only: int, second_only: int, n: int, *, confidence: float = 0.95) -> Difference:
+    """Two shares of the same n people, of whom so many succeeded only in the first or only in the second way.
+
+    McNemar's test (1947) without correction, and the interval of Tango (1998) that inverts it: p < 1 - confidence exactly when
+    the interval leaves out zero. `relative` is NaN, since it would need those who succeeded in both ways. NaN where n is 0.
+    """
+    if not n:
+        return NO_DIFFERENCE_KNOWN
+    limit, estimate = distributions.norm.ppf(0.5 + confidence / 2), (second_only - first_only) / n
+    outer, inner = np.array([-1.0, 1.0]), np.array([estimate, estimate])
+    for _ in range(HALVINGS):
+        middle = (inner + outer) / 2
+        inside = np.abs(_paired_score(first_only, second_only, n, middle)) <= limit
+        inner, outer = np.where(inside, middle, inner), np.where(inside, outer, middle)
+    apart = first_only + second_only
+    p = 2 * distributions.norm.sf(abs(second_only - first_only) / np.sqrt(apart)) if apart else 1.0
+    low, high = (inner + outer) / 2
+    return Difference(estimate, float(low), float(high), float(p), UNKNOWN)
+
+
+def _paired_score(first_only: int, second_only: int, n: int, difference: np.ndarray) -> np.ndarray:
+    """z of the counts where the truth is `difference`, at the likeliest share of those who succeed only in the first way."""
+    b = (2 * n - second_only + first_only) * difference - second_only - first_only
+    c = -first_only * difference * (1 - difference)
+    share = (np.sqrt(np.maximum(b**2 - 8 * n * c, 0)) - b) / (4 * n)
+    error = np.sqrt(np.maximum(n * (2 * share + difference * (1 - difference)), 0))
+    step = second_only - first_only - n * difference
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(step == 0, 0.0, step / error)
+
+
 def sample_ratio(observed: list[int], planned: list[float]) -> float:
     """p of Pearson's chi-square (1900) of the arms' sizes against the planned shares, which need not add to 1.
 

@@ -11,9 +11,20 @@ from pathlib import Path
 import pytest
 
 from helpers import paths
+from helpers.show import gate
 
 REAL = Path(os.environ.get("GROWTH_RINGS_DATA") or paths.PROJECT.parent / "shared" / "data")
 FORBID_SKIPS = "GROWTH_RINGS_FORBID_SKIPS"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what is made once a module run on one worker, so that it is made once."""
+    for item in items:
+        made = item._fixtureinfo.name2fixturedefs if hasattr(item, "_fixtureinfo") else {}
+        shared = [name for name in getattr(item, "fixturenames", []) if name in made and made[name][-1].scope == "module"]
+        if shared and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__} {shared[0]}"))
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +36,12 @@ def built_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("GROWTH_RINGS_HEADLESS", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return root
+
+
+@pytest.fixture(autouse=True)
+def plain_gate() -> None:
+    """No test meets the words and limits that the dataset of another has set."""
+    gate.configure()
 
 
 @pytest.fixture
@@ -128,3 +145,30 @@ def reported(tmp_path: Path, reported_once: Path, warm, monkeypatch: pytest.Monk
     monkeypatch.setattr(pipeline.Kernels, "start", lambda self: warm)
     shutil.copytree(reported_once, tmp_path, symlinks=True, dirs_exist_ok=True)
     return tiny.Project(tmp_path / "project" / "tiny", tmp_path / "project" / "notebooks")
+
+
+@pytest.fixture(scope="session")
+def peopled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import people
+
+    return people.built_once(tmp_path_factory.mktemp("peopled"))
+
+
+@pytest.fixture
+def shop(tmp_path: Path, built_root: Path, peopled_once: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shop with pseudonyms and one week built, in which one person stands everywhere."""
+    import people
+
+    from helpers.sources import privacy
+
+    monkeypatch.setenv(privacy.KEY_VARIABLE, people.KEY)
+    shutil.copytree(peopled_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def week(shop: Path) -> Path:
+    """The folder of that week's artefacts."""
+    import people
+
+    return people.built() / "2026-W10"

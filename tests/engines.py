@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +22,9 @@ from helpers.sources import engine
 
 TOLERANCE = 1e-9
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # half the processor time, in a process of a minute
+
+# Spark compiles Java for every query, which takes longer than a query over few rows.
+FEW_ROWS = {"codegen.wholeStage": "false", "codegen.factoryMode": "NO_CODEGEN", "shuffle.partitions": "2"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,19 @@ class Engines:
         assert not apart, f"{len(apart)} of {len(pairs)} rows differ, such as {apart[0]}"
         return [row for row, _ in pairs]
 
+    def agree_in_order(self, question: Callable[..., pd.DataFrame], *given: tuple[ibis.Table, ibis.Table]) -> pd.DataFrame:
+        """The small table that answers the question; its rows have an order.
+
+        Raises:
+            AssertionError: The engines differ in a column, its type, the number or order of rows, or in a value.
+        """
+        ours, theirs = (question(*tables) for tables in zip(*given, strict=True))
+        assert ours.dtypes.equals(theirs.dtypes), f"{ours.dtypes} is not {theirs.dtypes}"
+        pairs = list(zip_longest(ours.to_dict("records"), theirs.to_dict("records")))
+        apart = [pair for pair in pairs if None in pair or not same(*pair)]
+        assert not apart, f"{len(apart)} of {len(pairs)} rows differ, such as {apart[0]}"
+        return ours
+
 
 def sorted_rows(table: pa.Table) -> list[dict]:
     """The rows, sorted by what is exact before what is not."""
@@ -68,8 +85,11 @@ def same(ours: dict, theirs: dict) -> bool:
 
 
 def _equal(ours: Any, theirs: Any) -> bool:
+    if ours is pd.NaT or theirs is pd.NaT:
+        return ours is theirs
     if isinstance(ours, float) and isinstance(theirs, float):
-        return math.isclose(ours, theirs, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        unknown = math.isnan(ours) and math.isnan(theirs)
+        return unknown or math.isclose(ours, theirs, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return ours == theirs
 
 
@@ -83,5 +103,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_TOOL_OPTIONS", SHORT_LIVED)
         spark = engine.connect_spark("local[2]", folder=folder / "spark")
+    for setting, value in FEW_ROWS.items():
+        spark._session.conf.set(f"spark.sql.{setting}", value)
     yield Engines(folder, engine.connect([folder], spill=folder / "spill", threads=2), spark)
     spark.disconnect()

@@ -19,6 +19,8 @@ content_id = "content"
 parent_id = "parent"
 duration_s = "seconds"
 session_id = "session"
+content_kind = "kind"
+campaign = "sale"
 amount = "fee"
 [roles]
 active = ["view", "post", "comment", "pay"]
@@ -32,10 +34,10 @@ pseudonymise = false
 max_quarantined_share = 0.5
 reasons = {max_quarantined_share = "planted"}
 """
-HEADER = "uid,time,type,channel,content,parent,seconds,session,fee"
+HEADER = "uid,time,type,channel,content,parent,seconds,session,fee,kind,sale"
 MONDAY, WEEKS = datetime(2026, 2, 9), 4  # the clocks change on 8 March, the last day
-FAULTY = ("u1,yesterday,view,,,,,,", ",2026-02-20 10:00:00,view,,,,,,", "u1,2031-01-01,view,,,,,,", "u1,x")
-TABLES = ("user_day", "user_topic_day", "user_hour", "reply_day", "first_seen")
+FAULTY = ("u1,yesterday,view,,,,,,,,", ",2026-02-20 10:00:00,view,,,,,,,,", "u1,2031-01-01,view,,,,,,,,", "u1,x")
+TABLES = ("user_day", "user_topic_day", "user_kind_day", "user_campaign_day", "user_hour", "reply_day", "first_seen")
 
 
 def rows(chance: random.Random, count: int = 500) -> list[str]:
@@ -49,13 +51,14 @@ def rows(chance: random.Random, count: int = 500) -> list[str]:
         parent = f"c{chance.randrange(count // 6)}" if event == "comment" else ""
         fee = f"{chance.randrange(1, 900)}.{chance.randrange(100):02d}" if event in ("pay", "refund") else ""
         text = chance.choice(["", "40", "4000"]), chance.choice(["", "", "s1"])
-        made.append(f"{user},{time},{event},{chance.choice(['food', 'cars', ''])},{content},{parent},{','.join(text)},{fee}")
+        what = ",".join([content, parent, *text, fee, chance.choice(["", "post", "video"]), chance.choice(["", "", "spring"])])
+        made.append(f"{user},{time},{event},{chance.choice(['food', 'cars', ''])},{what}")
         if number % 20 == 0:
             made.append(chance.choice(made))
         if number % 40 == 0:
             made.append(chance.choice(FAULTY))
     start = MONDAY + timedelta(days=9, hours=22)
-    made += [f"robot,{start + timedelta(minutes=20 * step)},view,,,,,," for step in range(150)]
+    made += [f"robot,{start + timedelta(minutes=20 * step)},view,,,,,,,," for step in range(150)]
     return chance.sample(made, len(made))
 
 

@@ -26,9 +26,9 @@ TYPES = {
 }  # fmt: skip
 EVENTS = {
     "user_id": pa.string(), "ts": pa.timestamp("us", "UTC"), "event": pa.string(), "topic": pa.string(),
-    "content_id": pa.string(), "parent_id": pa.string(), "duration_s": pa.float64(), "session_id": pa.string(),
-    "amount": pa.decimal128(28, 4), "discount": pa.decimal128(18, 4), "day": pa.date32(), "hour": pa.int64(),
-    "moment": pa.int64(),
+    "content_id": pa.string(), "content_kind": pa.string(), "parent_id": pa.string(), "duration_s": pa.float64(),
+    "session_id": pa.string(), "amount": pa.decimal128(28, 4), "discount": pa.decimal128(18, 4), "campaign": pa.string(),
+    "day": pa.date32(), "hour": pa.int64(), "moment": pa.int64(),
 }  # fmt: skip
 NOTHING = {"int64": 0, "float64": 0.0, "decimal": Decimal(0), "boolean": False}
 

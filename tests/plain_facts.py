@@ -125,6 +125,20 @@ def user_topic_day(rows: list[dict], roles: dict[str, list[str]], weights: dict[
     return found
 
 
+def user_kind_day(rows: list[dict], roles: dict[str, list[str]]) -> dict[tuple, dict]:
+    found: Counter = Counter()
+    for row in rows:
+        if has(row, roles, "active") and row.get("content_kind") is not None:
+            found[row["user_id"], row["content_kind"], day_of(row)] += 1
+    return {key: {"events": count} for key, count in found.items()}
+
+
+def user_campaign_day(rows: list[dict]) -> dict[tuple, dict]:
+    named = [row for row in rows if row.get("campaign") is not None]
+    found = Counter((row["user_id"], row["campaign"], day_of(row)) for row in named)
+    return {key: {"events": count} for key, count in found.items()}
+
+
 def user_hour(rows: list[dict], roles: dict[str, list[str]]) -> dict[tuple, dict]:
     local = [(row["user_id"], row["ts"].astimezone(SHANGHAI)) for row in rows if has(row, roles, "active")]
     counted = Counter((user, time.date(), time.hour) for user, time in local)

@@ -32,28 +32,34 @@ def interests(rows: Sequence[Mapping], today: date, half_life: float, rarity: bo
     return found
 
 
-def portraits(facts: Mapping[str, Sequence[Mapping]], today: date) -> dict[str, dict]:
-    """The portraits of everybody seen or signed up by `today`, as far as they are compared."""
-    days = [row for row in facts["user_day"] if row["day"] <= today]
+def portraits(facts: Mapping[str, Sequence[Mapping]], today: date, tastes: Mapping[tuple[str, str], Mapping]) -> dict[str, dict]:
+    """The portraits of everybody seen or signed up by `today`.
+
+    Args:
+        tastes: As `interests` gives them.
+    """
+    known = {what: [row for row in rows if row.get("day", today) <= today] for what, rows in facts.items()}
     users = {
         row["user_id"]: row
         for row in facts["users"]
         if row.get("registered_day") is None or row["registered_day"] <= today
     }
-    replies = [row for row in facts["reply_day"] if 0 <= (today - row["day"]).days < 28]
+    active = {row["user_id"] for row in known["user_day"] if row.get("active")}
     found = {}
-    for name in {row["user_id"] for row in days} | set(users):
-        own = [row for row in days if row["user_id"] == name]
+    for name in {row["user_id"] for row in known["user_day"]} | set(users):
+        own = {what: [row for row in rows if row.get("user_id") == name] for what, rows in known.items()}
+        days = own["user_day"]
         found[name] = (
-            who(users.get(name, {}), own, today)
-            | lately([row for row in own if (today - row["day"]).days < 28])
-            | spending(own)
-            | rhythm([row for row in facts["user_hour"] if row["user_id"] == name])
-            | {
-                "referrals": sum(row.get("referrer_id") == name != row["user_id"] for row in users.values()),
-                "replies_given_28": sum(row["replies"] for row in replies if row["from_user"] == name),
-                "replies_received_28": sum(row["replies"] for row in replies if row["to_user"] == name),
-            }
+            {"user_id": name}
+            | who(users.get(name, {}), days, today)
+            | lately([row for row in days if (today - row["day"]).days < 28])
+            | before([row for row in days if 28 <= (today - row["day"]).days < 56])
+            | spending(days, today)
+            | rhythm(own["user_hour"])
+            | variety(own, today)
+            | company(name, known["reply_day"], today)
+            | invited([guest for guest, row in users.items() if row.get("referrer_id") == name != guest], active)
+            | taste({topic: row for (user, topic), row in tastes.items() if user == name})
         )
     return found
 
@@ -66,6 +72,8 @@ def who(user: Mapping, own: Sequence[Mapping], today: date) -> dict:
     return {
         "registered_day": user.get("registered_day"),
         "channel": user.get("channel"),
+        "city": user.get("city"),
+        "gender": user.get("gender"),
         "age_band": band,
         "first_day": min((row["day"] for row in own), default=None),
         "first_active_day": min(actives, default=None),
@@ -81,17 +89,32 @@ def lately(own: Sequence[Mapping]) -> dict:
         **{column: sum(row.get(of, 0) for row in own) for column, of in COUNTED.items()},
         "active_days_28": sum(1 for row in own if row.get("active")),
         "dwell_minutes_28": sum(row.get("dwell_s", 0) for row in own) / 60,
+        "visits_a_week": sessions / 4,
         "bounce_share": bounces / sessions if sessions else None,
     }
 
 
-def spending(own: Sequence[Mapping]) -> dict:
-    paid = [row["day"] for row in own if row.get("pay")]
-    gross, cut = (sum(row.get(what, 0) for row in own) for what in ("gross", "discount"))
+def before(own: Sequence[Mapping]) -> dict:
     return {
-        "pay_days": len(paid),
-        "first_pay_day": min(paid, default=None),
-        "last_pay_day": max(paid, default=None),
+        "active_days_before": sum(1 for row in own if row.get("active")),
+        "events_before": sum(row.get("active", 0) for row in own),
+        "dwell_minutes_before": sum(row.get("dwell_s", 0) for row in own) / 60,
+    }
+
+
+def spending(own: Sequence[Mapping], today: date) -> dict:
+    paid = [row for row in own if row.get("pay")]
+    days = [row["day"] for row in paid]
+    gross, cut = (sum(row.get(what, 0) for row in own) for what in ("gross", "discount"))
+    orders = sum(row["pay"] for row in paid)
+    return {
+        "orders": orders,
+        "average_order": float(gross) / orders if orders else None,
+        "repurchased": len(days) > 1,
+        "days_since_pay": (today - max(days)).days if days else None,
+        "pay_days": len(days),
+        "first_pay_day": min(days, default=None),
+        "last_pay_day": max(days, default=None),
         "gross": gross,
         "net": sum(row.get("net", 0) for row in own),
         "discount_share": float(cut) / float(gross + cut) if gross + cut else None,
@@ -110,4 +133,50 @@ def rhythm(own: Sequence[Mapping]) -> dict:
         "weekend_share": (weekdays[5] + weekdays[6]) / total if total else None,
         "preferred_hour": min(hours, key=lambda hour: (-hours[hour], hour), default=None),
         "preferred_weekday": min(weekdays, key=lambda at: (-weekdays[at], at), default=None),
+    }
+
+
+def variety(own: Mapping[str, Sequence[Mapping]], today: date) -> dict:
+    kinds: Counter = Counter()
+    for row in own["user_kind_day"]:
+        if (today - row["day"]).days < 28:
+            kinds[row["content_kind"]] += row["events"]
+    return {
+        "content_kinds_28": len(kinds),
+        "top_kind": min(kinds, key=lambda kind: (-kinds[kind], kind), default=None),
+        "campaigns": len({row["campaign"] for row in own["user_campaign_day"]}),
+    }
+
+
+def company(name: str, replies: Sequence[Mapping], today: date) -> dict:
+    near = [row for row in replies if name in (row["from_user"], row["to_user"])]
+    now = [row for row in near if (today - row["day"]).days < 28]
+    once = [row for row in near if 28 <= (today - row["day"]).days < 56]
+    return {
+        "replies_given_28": sum(row["replies"] for row in now if row["from_user"] == name),
+        "replies_received_28": sum(row["replies"] for row in now if row["to_user"] == name),
+        "replies_received_before": sum(row["replies"] for row in once if row["to_user"] == name),
+        "contacts_28": len({row[side] for row in now for side in ("from_user", "to_user")} - {name}),
+    }
+
+
+def invited(guests: Sequence[str], active: set[str]) -> dict:
+    return {"referrals": len(guests), "referrals_active": len(active.intersection(guests))}
+
+
+def taste(own: Mapping[str, Mapping]) -> dict:
+    felt = {topic: row for topic, row in own.items() if row["weight"] >= 0.01}
+    ranked = sorted(felt, key=lambda topic: felt[topic]["rank"])
+    total = sum(row["weight"] for row in felt.values())
+    parts = [row["weight"] / total for row in felt.values()]
+    even = -sum(part * math.log(part) for part in parts) / math.log(len(parts)) if len(parts) > 1 else 0.0
+    first, second, third, *_ = [*ranked, None, None, None]
+    return {
+        "topics": len(felt),
+        "interest_weight": float(total),
+        "top_topic": first,
+        "second_topic": second,
+        "third_topic": third,
+        "top_share": max((row["share"] for row in felt.values()), default=None),
+        "breadth": even if felt else None,
     }

@@ -4,32 +4,91 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-STEPS = (16, 12, 8, 4, 2, 1, 0)
 ROLES = {"create": "creator", "comment": "commenter", "share": "sharer", "react": "reactor", "active": "reader"}
+BEST_FIRST = {
+    "activity": ["high", "medium", "low", "none"],
+    "contribution": [*ROLES.values(), "none"],
+    "payment": ["high payer", "payer", "potential payer", "non-payer"],
+    "value": ["high", "mid", "low"],
+}
+CLASSES = {
+    "hhh": "important, keep close", "hlh": "important, to develop", "lhh": "important, to keep", "llh": "important, to win back",
+    "hhl": "general, keep close", "hll": "general, to develop", "lhl": "general, to keep", "lll": "general, to win back",
+}  # fmt: skip
 
 
 def tiers(
-    rows: Sequence[Mapping], signed_up: Mapping[str, date | None], today: date, rules: Mapping
+    rows: Sequence[Mapping],
+    signed_up: Mapping[str, date | None],
+    today: date,
+    rules: Mapping,
+    chances: Mapping[str, float] | None = None,
 ) -> dict[str, dict]:
-    """The tiers of everybody who was seen or signed up by `today`.
+    """The tiers of everybody who was seen or signed up by `today`, each held as the rules say.
 
     Args:
         rows: Of `user_day`, also later ones.
         signed_up: Day of sign-up by user; None where it is not known.
+        chances: Of paying, by user, of those who have one.
     """
+    found = measured(rows, signed_up, today, rules, chances)
+    for dimension, names in BEST_FIRST.items():
+        for back in range(1, rules[dimension]["hold_weeks"]):
+            earlier = measured(rows, signed_up, today - timedelta(days=7 * back), rules, chances)
+            for name in found.keys() & earlier.keys():
+                both = [found[name][dimension], earlier[name][dimension]]
+                found[name][dimension] = min(both, key=names.index)
+    return found
+
+
+def measured(rows, signed_up, today, rules, chances=None) -> dict[str, dict]:
     past = [row for row in rows if row["day"] <= today]
     names = {row["user_id"] for row in past}
     names |= {user for user, registered in signed_up.items() if registered is None or registered <= today}
     own = {name: [row for row in past if row["user_id"] == name] for name in names}
     anything_paid = any(row.get("pay", 0) for row in past)
     found = {name: one(days, today, rules, anything_paid) for name, days in own.items()}
-    for name, tier in payment(found, own, today, rules).items():
+    if rules["activity"]["quantiles"]:
+        by_quantiles_of_the_active(found, rules["activity"])
+    if rules["value"]["quantiles"]:
+        by_quantiles_of_buyers(found, rules["value"])
+    for name, tier in payment(found, chances or {}, rules["payment"]).items():
         found[name]["payment"] = tier
+    for person in found.values():
+        total, limits = sum(person["scores"]), rules["value"]
+        person["value"] = "high" if total >= limits["high"] else "mid" if total >= limits["mid"] else "low"
+        letters = "".join("h" if score >= limits["class_high"] else "l" for score in person["scores"])
+        person["rfm_class"] = "no purchase" if person["recency_days"] is None else CLASSES[letters]
     return found
+
+
+def above(value, values: list, shares: Sequence[float]) -> int:
+    """How many quantiles of the values a value is above."""
+    return sum(Fraction(value) > quantile([Fraction(one) for one in values], share) for share in shares)
+
+
+def by_quantiles_of_the_active(found: dict[str, dict], limits: Mapping) -> None:
+    days = [person["active_days"] for person in found.values() if person["active_days"] > 0]
+    for person in found.values():
+        if person["active_days"] > 0:
+            steps = above(person["active_days"], days, limits["quantiles"])
+            fallback = "low" if person["active_days"] >= limits["low"] else "none"
+            person["activity"] = {2: "high", 1: "medium"}.get(steps, fallback)
+
+
+def by_quantiles_of_buyers(found: dict[str, dict], limits: Mapping) -> None:
+    buyers = [person for person in found.values() if person["recency_days"] is not None]
+    for person in buyers:
+        person["scores"] = tuple(
+            1 + above(sign * person[name], [sign * other[name] for other in buyers], limits["quantiles"])
+            for name, sign in (("recency_days", -1), ("frequency", 1), ("monetary", 1))
+        )
+    for person in found.values():
+        person["scores"] = person["scores"] if person["recency_days"] is not None else (1, 1, 1)
 
 
 def within(days: Sequence[Mapping], today: date, window: int) -> list[Mapping]:
@@ -43,20 +102,21 @@ def one(days: Sequence[Mapping], today: date, rules: Mapping, anything_paid: boo
     activity = next((tier for tier in ("high", "medium", "low") if len(recently) >= limits[tier]), "none")
     acts = within(days, today, rules["contribution"]["days"])
     did = [tier for role, tier in ROLES.items() if any(row.get(role, 0) for row in acts)]
-    score = rfm(days, today, rules["value"], anything_paid)
+    away, frequency, worth = rfm(days, today, rules["value"], anything_paid)
     net = sum((row.get("net", 0) for row in within(days, today, rules["payment"]["days"])), start=0)
     return {
         "activity": activity,
         "contribution": did[0] if did else "none",
         "lifecycle": lifecycle(days, actives, today, rules["lifecycle"]),
         "resurrected": resurrected(actives, today, rules["lifecycle"]),
-        "scores": score,
-        "value": "high"
-        if sum(score) >= rules["value"]["high"]
-        else "mid"
-        if sum(score) >= rules["value"]["mid"]
-        else "low",
+        "scores": scores(away, frequency, worth, rules["value"]),
+        "recency_days": away,
+        "frequency": frequency,
+        "monetary": worth,
         "active_days": len(recently),
+        "away_days": (today - actives[-1]).days if actives else None,
+        "first_pay_days": max(((today - row["day"]).days for row in days if row.get("pay", 0)), default=None),
+        "refunded": any(row.get("refunded", 0) > 0 for row in within(days, today, 7)),
         "net_90": net,
         "ever_paid": any(row.get("pay", 0) for row in days),
     }
@@ -84,7 +144,8 @@ def resurrected(actives: list[date], today: date, limits: Mapping) -> bool:
     )
 
 
-def rfm(days: Sequence[Mapping], today: date, limits: Mapping, anything_paid: bool) -> tuple[int, int, int]:
+def rfm(days: Sequence[Mapping], today: date, limits: Mapping, anything_paid: bool) -> tuple:
+    """Days since the last purchase (or visit), how many days with one, and what they brought."""
     counting = "pay" if anything_paid else "active"
     when = [row["day"] for row in days if row.get(counting, 0)]
     recent = within(days, today, limits["days"])
@@ -93,11 +154,14 @@ def rfm(days: Sequence[Mapping], today: date, limits: Mapping, anything_paid: bo
         worth = sum((row.get("net", 0) for row in recent), start=0)
     else:
         worth = sum(10 * row.get("create", 0) + 5 * row.get("comment", 0) for row in recent)
-    recency = 1 + (sum((today - max(when)).days <= limit for limit in limits["recency"]) if when else 0)
+    return (today - max(when)).days if when else None, frequency, worth
+
+
+def scores(away: int | None, frequency: int, worth, limits: Mapping) -> tuple[int, int, int]:
     return (
-        recency,
+        1 + (0 if away is None else sum(away <= limit for limit in limits["recency"])),
         1 + sum(frequency >= limit for limit in limits["frequency"]),
-        1 + (sum(worth >= limit for limit in limits["monetary"]) if recent else 0),
+        1 + sum(worth >= limit for limit in limits["monetary"]),
     )
 
 
@@ -109,41 +173,16 @@ def quantile(values: list, share: float):
     return Fraction(ordered[low]) + (Fraction(ordered[high]) - Fraction(ordered[low])) * (position - low)
 
 
-def payment(found: dict[str, dict], own: dict[str, list], today: date, rules: Mapping) -> dict[str, str]:
-    """Payers by the quantile of the payers; the others by how often people alike paid in the 28 days that are over."""
-    limits = rules["payment"]
+def payment(found: dict[str, dict], chances: Mapping[str, float], limits: Mapping) -> dict[str, str]:
+    """Payers by the quantile of the payers; of the others those whom few are as likely to pay as."""
     payers = [one["net_90"] for one in found.values() if one["net_90"] > 0]
     bound = quantile(payers, limits["high_quantile"]) if payers else None
-    chances = {}
-    rates = paid_of_those_alike(own, today, rules)
+    known = {name: chances[name] for name, one in found.items() if one["net_90"] <= 0 and name in chances}
+    made = {}
     for name, one in found.items():
-        alike = (step(one["active_days"]), one["ever_paid"])
-        chances[name] = rates.get(alike) if one["net_90"] <= 0 else None
-    known = [chance for chance in chances.values() if chance is not None]
-    tiers = {}
-    for name, one in found.items():
-        one["chance"] = chance = chances[name]
         if one["net_90"] > 0:
-            tiers[name] = "high payer" if Fraction(one["net_90"]) >= bound else "payer"
+            made[name] = "high payer" if Fraction(one["net_90"]) >= bound else "payer"
         else:
-            ahead = 1 if chance is None else Fraction(sum(other >= chance for other in known), len(known))
-            tiers[name] = "potential payer" if ahead <= Fraction(str(limits["potential_share"])) else "non-payer"
-    return tiers
-
-
-def paid_of_those_alike(own: dict[str, list], today: date, rules: Mapping) -> dict[tuple, Fraction]:
-    then = date.fromordinal(today.toordinal() - 28)
-    outcomes: dict[tuple, list[bool]] = {}
-    for days in own.values():
-        earlier = [row for row in days if row["day"] <= then]
-        net = sum((row.get("net", 0) for row in within(earlier, then, rules["payment"]["days"])), start=0)
-        if not earlier or net > 0:
-            continue
-        active = sum(1 for row in within(earlier, then, rules["activity"]["days"]) if row.get("active", 0))
-        alike = (step(active), any(row.get("pay", 0) for row in earlier))
-        outcomes.setdefault(alike, []).append(any(row.get("pay", 0) for row in days if row["day"] > then))
-    return {alike: Fraction(sum(paid), len(paid)) for alike, paid in outcomes.items()}
-
-
-def step(active_days: int) -> int:
-    return next(step for step in STEPS if active_days >= step)
+            ahead = Fraction(sum(other >= known[name] for other in known.values()), len(known)) if name in known else 1
+            made[name] = "potential payer" if ahead <= Fraction(str(limits["potential_share"])) else "non-payer"
+    return made

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import made
 import pandas as pd
 
-from helpers import facts, portraits, retention, stats, weekly
+from helpers import facts, portraits, retention, segments, stats, weekly
 
 ROLES = {"active": ["$pageview"]}
 
@@ -109,12 +109,30 @@ def retention_average(given: Mapping) -> dict:
     return {"pooled_size_weighted": float(retention.average(pd.DataFrame(rows))["rate"].iloc[0])}
 
 
+def purchases(given: Mapping) -> dict:
+    """Payments of a day are one purchase; customers come in the order of their names, as they are written."""
+    if "transactions" not in given or given.get("unit", "day") != "day":
+        raise NotCovered("a rule in words, which test_segments holds, or another unit than days")
+    sums: dict[tuple, Decimal] = {}
+    for customer, day, amount in given["transactions"]:
+        key = (customer, date.fromisoformat(day))
+        sums[key] = sums.get(key, Decimal(0)) + Decimal(str(amount))
+    rows = [{"user_id": str(customer), "day": day, "pay": 1, "gross": gross} for (customer, day), gross in sums.items()]
+    last_day = date.fromisoformat(given["observation_end"])
+    found = made.records(segments.purchase_summary(made.table("user_day", rows), last_day=last_day))
+    columns = ["frequency", "recency", "T", "monetary"]
+    customers = sorted({customer for customer, day in sums if day <= last_day})
+    table = [[customer, *(found[str(customer)][name] for name in columns)] for customer in customers]
+    return {"columns": ["customer", *columns], "rows": table}
+
+
 def _event(user: str, moment: str, event: str) -> dict:
     return {"user_id": user, "ts": datetime.fromisoformat(moment), "event": event}
 
 
 TOPICS: dict[str, Callable[[Mapping], dict]] = {
     "DAU/WAU/MAU": active_users,
+    "RFM": purchases,
     "composition": composition,
     "retention average": retention_average,
     "sessions": sessions,

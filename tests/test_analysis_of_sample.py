@@ -132,7 +132,6 @@ def null(tmp_path_factory):
         yield run, days, rows
 
 
-@pytest.mark.xdist_group("null community")
 def test_in_the_null_community_no_experiment_has_an_effect_or_an_alarm(null):
     run, days, rows = null
     given = (run.experiments["experiment"], experiments.exposures(rows["assignments"]), None)
@@ -141,7 +140,6 @@ def test_in_the_null_community_no_experiment_has_an_effect_or_an_alarm(null):
     assert experiments.health(experiments.arms(*given))["verdict"].ne("alarm").all()
 
 
-@pytest.mark.xdist_group("null community")
 def test_in_the_null_community_no_channel_keeps_its_members_worse(null):
     _, days, rows = null
     active = days.filter(days.active > 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import growing
 import pytest
 
-from helpers import cleaning, facts, open_run, paths
+from helpers import cleaning, contracts, facts, open_run, paths
 from helpers.runs import appending, pieces
 from helpers.runs.appending import Appended
 from helpers.runs.store import Run
@@ -33,9 +33,9 @@ def run_of(folder: Path, root: Path, monkeypatch, week: str = "latest") -> Run:
 def made_by(run: Run) -> Appended:
     """What 01_cleaning does."""
     judged = cleaning.judge(run.source("events"), "events", as_of=run.as_of, future_from=run.future_from)
-    layers = facts.Layers(run.dataset.roles, run.rules["roles"], topics=True, replies=True)
+    layers = facts.Layers(run.dataset.roles, run.rules["roles"], list(filter(run.dataset.has, facts.OPTIONAL)))
     made = run.append(facts.timed(cleaning.kept(judged)), layers)
-    for name in ("user_day", "user_topic_day", "user_hour", "reply_day"):
+    for name in appending.ARTEFACTS:
         run.write(name, made.stored(name))
     run.write("first_seen", facts.first_seen(made.table("user_day")))
     return made
@@ -99,7 +99,7 @@ def test_late_rows_are_listed_by_day_and_cost_these_days_and_their_neighbours(tm
     folder, lines = tmp_path / "club", growing.rows(random.Random(4))
     growing.write(folder, {"all.csv": lines})
     made_by(run_of(folder, tmp_path / "root", monkeypatch))
-    growing.write(folder, {"all.csv": lines, "late.csv": ["u1,2026-02-12 12:00:00,view,food,,,,,"]})
+    growing.write(folder, {"all.csv": lines, "late.csv": ["u1,2026-02-12 12:00:00,view,food,,,,,,,"]})
     made = made_by(run_of(folder, tmp_path / "root", monkeypatch))
     late = date(2026, 2, 12)
     assert made.late == [late]
@@ -113,10 +113,32 @@ def test_a_late_row_within_a_session_of_days_changes_all_that_follow_in_it(tmp_p
     growing.write(folder, {"all.csv": lines})
     made_by(run_of(folder, tmp_path / "root", monkeypatch))
     start = growing.MONDAY + timedelta(days=9, hours=21, minutes=45)
-    growing.write(folder, {"all.csv": lines, "late.csv": [f"robot,{start},view,,,,,,"]})
+    growing.write(folder, {"all.csv": lines, "late.csv": [f"robot,{start},view,,,,,,,,"]})
     made = made_by(run_of(folder, tmp_path / "root", monkeypatch))
     assert made.late == [start.date()] and start.date() + timedelta(days=2) in made.days
     assert built(folder, tmp_path / "root", monkeypatch) == built(folder, tmp_path / "anew", monkeypatch)
+
+
+def test_stored_facts_have_the_types_of_their_contracts(tmp_path, monkeypatch):
+    """Sums of whole numbers are wider than their contract says: stored as they are they would become fractions."""
+    growing.write(tmp_path / "club", {"all.csv": growing.rows(random.Random(8), 100)})
+    run = run_of(tmp_path / "club", tmp_path / "root", monkeypatch)
+    made_by(run)
+    for name in growing.TABLES:
+        types = {column: str(dtype).partition("(")[0] for column, dtype in run.read(name).schema().items()}
+        assert types == {column: spec.dtype for column, spec in contracts.find(name).columns.items()}, name
+
+
+def test_what_a_dataset_does_not_map_is_neither_stored_nor_read(tmp_path, monkeypatch):
+    growing.write(tmp_path / "club", {"all.csv": growing.rows(random.Random(8), 100)})
+    toml = tmp_path / "club" / "dataset.toml"
+    toml.write_text("".join(line for line in growing.TOML.splitlines(True) if not line.startswith(("content_kind", "campaign"))))
+    run = run_of(tmp_path / "club", tmp_path / "root", monkeypatch)
+    made = made_by(run)
+    for name in ("user_kind_day", "user_campaign_day"):
+        assert made.stored(name) is run.find(name) is None
+        assert not list((tmp_path / "root").glob(f"data/club/built/facts/{name}-*"))
+    assert run.read("user_topic_day").count().to_pyarrow().as_py()
 
 
 def test_rows_that_only_repeat_others_change_no_day(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import agreement, by_hand, measure, ours
+from benchmarks import agreement, by_hand, measure, ours, people, portraits_by_hand, tiers, tiers_by_hand
 from benchmarks.community import ROLES, Community
 from helpers import paths
 from helpers.errors import RunFailed
@@ -138,6 +138,26 @@ def test_both_sides_make_the_same_user_day_of_events_in_parquet(tmp_path):
     agreement.check_equal(made, other)
 
 
+def test_both_sides_make_the_same_interests_and_portraits_of_facts(tmp_path):
+    given, made, other = (tmp_path / name for name in ("facts", "made", "other"))
+    assert people.write(given, 2_000) > 80_000
+    ours.portraits_of(given, made)
+    portraits_by_hand.portraits(given, other)
+    for name in ("interests", "portraits"):
+        agreement.check_equal(made / f"{name}.parquet", other / f"{name}.parquet")
+
+
+def test_both_sides_make_the_same_tiers_and_moves_of_facts(tmp_path):
+    given, made, other = (tmp_path / name for name in ("facts", "made", "other"))
+    people.write(given, 2_000)
+    tiers.ours(given, made)
+    models = tiers.given_models(given, made)
+    assert sum(not model.refused for model in models.values()) > 7
+    tiers_by_hand.tiers(given, other, models)
+    for name in ("moves", "tier_weeks"):
+        agreement.check_equal(made / f"{name}.parquet", other / f"{name}.parquet")
+
+
 def test_sides_run_in_turn_and_of_each_the_least_time_and_the_largest_memory_count():
     order = []
 
@@ -151,10 +171,11 @@ def test_sides_run_in_turn_and_of_each_the_least_time_and_the_largest_memory_cou
 
 
 @pytest.mark.parametrize(("missed", "walked", "code"), [(False, 0, 0), (True, 0, 1), (False, 1, 1)])
-def test_a_missed_bound_is_told_by_the_exit_code(monkeypatch, capsys, missed, walked, code):
+def test_a_missed_bound_of_the_full_size_is_told_by_the_exit_code(monkeypatch, capsys, missed, walked, code):
     monkeypatch.setattr(bench, "WORKS", (lambda *_: missed, lambda *_: False))
     monkeypatch.setattr(bench.walk, "main", lambda: walked)
-    assert bench.main("small") == code
+    assert bench.main("full") == code
+    assert bench.main("small") == 0
     assert bench.main("huge") == 2
     assert "SIZE=huge" in capsys.readouterr().err
 

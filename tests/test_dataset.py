@@ -94,12 +94,12 @@ def test_has_tells_the_parts_that_notebooks_need(shop):
     made = shop()
     assert made.has("events")
     assert made.has("pay")
-    for part in ("users", "topics", "amounts", "replies", "refund", "experiments", "channels", "users.city"):
+    lacking = ("users", "topics", "kinds", "campaigns", "amounts", "replies", "refund", "experiments", "channels", "users.city")
+    for part in lacking:
         assert not made.has(part)
-    more = shop(
-        shops.GOOD.replace("[roles]", 'topic = "t"\namount = "fee / 100"\nparent_id = "p"\ncontent_id = "c"\n[roles]')
-    )
-    for part in ("topics", "amounts", "replies", "events.topic"):
+    columns = 'topic = "t"\namount = "fee / 100"\nparent_id = "p"\ncontent_id = "c"\ncontent_kind = "k"\ncampaign = "s"\n'
+    more = shop(shops.GOOD.replace("[roles]", f"{columns}[roles]"))
+    for part in ("topics", "amounts", "replies", "kinds", "campaigns", "events.topic"):
         assert more.has(part)
     with pytest.raises(ValueError, match='Did you mean "topics"'):
         made.has("topicz")

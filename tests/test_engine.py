@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 
 import ibis
+import pyarrow
 import pytest
 
 from helpers import paths
@@ -138,3 +139,11 @@ def test_an_instant_keeps_its_microseconds(backend):
     table = engine.view(backend, "SELECT TIMESTAMPTZ '2026-03-08 23:59:59.999999+00' AS at")
     assert table.filter(table["at"] < ibis.literal(at)).count().to_pyarrow().as_py() == 0
     assert table.filter(table["at"] <= ibis.literal(at)).count().to_pyarrow().as_py() == 1
+
+
+def test_a_table_that_holds_a_frame_can_be_kept_and_written(tmp_path):
+    backend = engine.connect([tmp_path], spill=tmp_path / "spill")
+    own = engine.take(backend, pyarrow.table({"key": [1, 2]}))
+    joined = own.join(ibis.memtable({"key": [2, 3], "value": ["b", "c"]}), "key")
+    assert engine.keep(backend, joined).to_pandas().to_dict("records") == [{"key": 2, "value": "b"}]
+    assert engine.write(backend, joined, tmp_path / "t.parquet", sort=["key"]) == 1

@@ -1,7 +1,8 @@
-"""What facts and cleaning compute is the same on DuckDB and on Spark: counts and decimals equal, fractions to nine digits."""
+"""What facts, portraits and cleaning compute is the same on both engines: counts and decimals equal, fractions to nine digits."""
 
 from __future__ import annotations
 
+import random
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -9,15 +10,17 @@ from pathlib import Path
 import logs
 import made
 import plain_facts as plain
+import plain_portraits
 import pyarrow as pa
 import pytest
 import test_cleaning
 import test_facts
+import test_portraits
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from helpers import cleaning, contracts, facts
+from helpers import cleaning, contracts, facts, portraits
 from helpers.errors import EnvironmentFault
 from helpers.sources import engine
 
@@ -28,6 +31,8 @@ FACTS = {
     "first_seen": lambda log, roles: facts.first_seen(facts.user_day(log, roles)),
     "user_day": facts.user_day,
     "user_topic_day": lambda log, roles: facts.user_topic_day(log, roles, test_facts.WEIGHTS),
+    "user_kind_day": facts.user_kind_day,
+    "user_campaign_day": lambda log, _: facts.user_campaign_day(log),
     "user_hour": facts.user_hour,
     "reply_day": facts.reply_day,
 }
@@ -35,6 +40,8 @@ DEFINITIONS = {
     "first_seen": plain.first_seen,
     "user_day": plain.user_day,
     "user_topic_day": lambda rows, roles: plain.user_topic_day(rows, roles, test_facts.WEIGHTS),
+    "user_kind_day": plain.user_kind_day,
+    "user_campaign_day": lambda rows, _: plain.user_campaign_day(rows),
     "user_hour": plain.user_hour,
     "reply_day": plain.reply_day,
 }
@@ -103,6 +110,24 @@ def test_facts_of_any_logs_are_the_same_on_both(engines, event_logs, kind):
     log = engines.given(plain.log(in_one(event_logs)))
     for fact in FACTS.values():
         engines.agree(lambda log, fact=fact: fact(facts.timed(log), test_facts.ROLES[kind]), log)
+
+
+def test_portraits_are_the_same_on_both_and_as_recounted(engines):
+    rows, today = test_portraits.crowd(random.Random(5), 60), test_portraits.TODAY
+    rows["first_seen"] = made.first_seen_rows(rows["user_day"])
+
+    def found(*tables):
+        own = dict(zip(rows, tables, strict=True))
+        tastes = portraits.interests(own.pop("user_topic_day"), last_day=today, half_life_days=14)
+        return portraits.portraits(interests=tastes, last_day=today, **own)
+
+    people = engines.agree(found, *(engines.given(made.arrow(name, own)) for name, own in rows.items()))
+    tastes = plain_portraits.interests(rows["user_topic_day"], today, 14, True)
+    expected = plain_portraits.portraits(rows, today, tastes)
+    assert {row["user_id"] for row in people} == set(expected)
+    for row in people:
+        for column, value in expected[row["user_id"]].items():
+            assert row[column] == (pytest.approx(value, abs=1e-8) if isinstance(value, float) else value), column
 
 
 def test_the_largest_amounts_add_up_exactly_on_both(engines):

@@ -48,7 +48,8 @@ def event_logs(draw) -> list[dict]:
             "event": draw(st.sampled_from(["view", "post", "comment", "like", "share", "pay", "refund", "both", "other"])),
             "topic": draw(st.sampled_from([None, "茶", "山"])), "content_id": draw(CONTENT), "parent_id": draw(CONTENT),
             "duration_s": draw(st.sampled_from([None, 0.0, 2.5, -3.0, 1e6])), "amount": draw(MONEY), "discount": draw(MONEY),
-            "session_id": draw(st.sampled_from([None, None, "s1"])),
+            "session_id": draw(st.sampled_from([None, None, "s1"])), "campaign": draw(st.sampled_from([None, "春", "sale"])),
+            "content_kind": draw(st.sampled_from([None, "图文", "video"])),
         })  # fmt: skip
     return rows
 
@@ -83,6 +84,8 @@ def built(roles) -> dict[str, Fact]:
         "user_day": Fact(lambda log: facts.user_day(log, roles)),
         "first_seen": Fact(lambda log: facts.first_seen(facts.user_day(log, roles))),
         "user_topic_day": Fact(lambda log: facts.user_topic_day(log, roles, WEIGHTS)),
+        "user_kind_day": Fact(lambda log: facts.user_kind_day(log, roles)),
+        "user_campaign_day": Fact(facts.user_campaign_day),
         "user_hour": Fact(lambda log: facts.user_hour(log, roles)),
         "reply_day": Fact(lambda log: facts.reply_day(log, roles)),
     }
@@ -96,10 +99,12 @@ def test_counts_amounts_sessions_and_dwell_of_a_day_are_those_of_the_definitions
 
 @settings(deadline=None, max_examples=15)
 @given(event_logs())
-def test_first_days_weights_hours_and_replies_are_those_of_the_definitions(built, roles, rows):
+def test_first_days_weights_kinds_campaigns_hours_and_replies_are_those_of_the_definitions(built, roles, rows):
     assert built["first_seen"](rows, "user_id") == plain.first_seen(rows, roles)
     topics = plain.user_topic_day(rows, roles, WEIGHTS)
     assert built["user_topic_day"](rows, "user_id", "topic", "day") == topics
+    assert built["user_kind_day"](rows, "user_id", "content_kind", "day") == plain.user_kind_day(rows, roles)
+    assert built["user_campaign_day"](rows, "user_id", "campaign", "day") == plain.user_campaign_day(rows)
     assert built["user_hour"](rows, "user_id", "day", "hour") == plain.user_hour(rows, roles)
     assert built["reply_day"](rows, "from_user", "to_user", "day") == plain.reply_day(rows, roles)
 
@@ -221,3 +226,4 @@ def test_the_days_of_the_built_in_community_are_the_planted_truth(sample):
     assert days.events.sum().to_pyarrow().as_py() == truth["rows"]["kept"]
     assert days.filter(days.user_id == bot).events.sum().to_pyarrow().as_py() == truth["users"]["bot"]["events"]
     assert days.pay.sum().to_pyarrow().as_py() == truth["rows"]["kept_by_event"]["pay"]
+    assert run.read("user_campaign_day").events.sum().to_pyarrow().as_py() == truth["payments"]["in_campaigns"]

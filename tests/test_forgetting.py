@@ -21,24 +21,6 @@ from helpers.sources import dataset, privacy
 WHO = people.PERSON
 
 
-@pytest.fixture(scope="module")
-def built_once(tmp_path_factory) -> Path:
-    return people.built_once(tmp_path_factory.mktemp("built"))
-
-
-@pytest.fixture
-def shop(tmp_path, built_once, monkeypatch) -> Path:
-    """A shop with one week built."""
-    monkeypatch.setenv(privacy.KEY_VARIABLE, people.KEY)
-    shutil.copytree(built_once, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "shop"
-
-
-@pytest.fixture
-def week(shop) -> Path:
-    return people.built() / "2026-W10"
-
-
 def forget(shop: Path, *words: str, who: str = WHO):
     return run("forget", "--dataset", shop, "--yes", *words, "--", who)
 

@@ -1,10 +1,9 @@
-"""Portraits, interests and tags against the same worked out user by user in plain Python."""
+"""Portraits and interests against the same worked out user by user in plain Python."""
 
 from __future__ import annotations
 
 import math
 import random
-import tomllib
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
@@ -15,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import paths, portraits
+from helpers import contracts, portraits
 from helpers.errors import InputError
 
 TODAY = made.day(120)
@@ -98,77 +97,128 @@ def test_a_half_life_that_is_not_above_0_is_refused(half_life):
         portraits.interests(made.table("user_topic_day", []), last_day=TODAY, half_life_days=half_life)
 
 
-def crowd(people: int) -> dict[str, list[dict]]:
+TABLES = ("user_day", "user_hour", "user_kind_day", "user_campaign_day", "user_topic_day", "users", "reply_day")
+
+
+def crowd(rng: random.Random, people: int) -> dict[str, list[dict]]:
     """Facts of people of every kind, with days after today and sign-ups after today among them."""
-    rng = random.Random(7)
     names = [f"u{number}" for number in range(people)]
-    facts: dict[str, list[dict]] = {"user_day": [], "user_hour": [], "users": [], "reply_day": []}
+    facts: dict[str, list[dict]] = {name: [] for name in TABLES}
     for name in names[: people * 3 // 4]:
         for age in rng.sample(range(-6, 110), rng.choice([1, 4, 15])):
-            counts = {
-                what: rng.choice([0, 0, 1, 5]) for what in ("active", "create", "comment", "share", "react", "pay")
-            }
-            amounts = (
-                {what: Decimal(rng.choice([0, 10, 25])) for what in ("gross", "net", "discount")}
-                if counts["pay"]
-                else {}
-            )
-            visit = (
-                {"sessions": 2, "bounces": rng.choice([0, 1]), "dwell_s": rng.randint(0, 500)}
-                if counts["active"]
-                else {}
-            )
-            facts["user_day"].append({"user_id": name, "day": ago(age), "events": 9, **counts, **amounts, **visit})
-        hours = rng.sample(range(24), 3)
-        facts["user_hour"] += [
-            {"user_id": name, "weekday": rng.randrange(7), "hour": hour, "events": rng.choice([2, 4])} for hour in hours
-        ]
+            facts["user_day"].append({"user_id": name, "day": ago(age), "events": 9, **counts(rng)})
+        for age, hour in {(rng.randint(-6, 90), rng.randrange(24)) for _ in range(3)}:
+            own = {"weekday": ago(age).weekday(), "hour": hour, "events": rng.choice([2, 4])}
+            facts["user_hour"].append({"user_id": name, "day": ago(age), **own})
+        for column, fact in (("content_kind", "user_kind_day"), ("campaign", "user_campaign_day"), ("topic", "user_topic_day")):
+            more = {"weight": Decimal(rng.choice([1, 3]))} if column == "topic" else {}
+            seen = {(rng.choice(["art", "cats", "音乐", "tech"]), rng.choice([-3, 0, 2, 27, 28, 70])) for _ in range(4)}
+            facts[fact] += [{"user_id": name, column: what, "day": ago(age), "events": 2, **more} for what, age in sorted(seen)]
     for name in names[people // 4 :]:
         born = rng.choice([None, 1800, 1971, 2001, 2008, 2031])
         user = {"user_id": name, "registered_day": rng.choice([None, ago(rng.randint(-9, 300))]), "birth_year": born}
-        facts["users"].append(
-            {**user, "channel": rng.choice([None, "ads"]), "referrer_id": rng.choice([None, "", *names])}
-        )
-    pairs = {(rng.choice(names), rng.choice(names), ago(rng.randint(-4, 60))): None for _ in range(people * 4)}
-    facts["reply_day"] = [{"from_user": one, "to_user": other, "day": day, "replies": 2} for one, other, day in pairs]
+        told = {"channel": rng.choice([None, "ads"]), "city": rng.choice([None, "C"]), "gender": rng.choice([None, "f"])}
+        facts["users"].append({**user, **told, "referrer_id": rng.choice([None, "", *names])})
+    pairs = {(rng.choice(names), rng.choice(names), ago(rng.randint(-4, 60))) for _ in range(people * 4)}
+    facts["reply_day"] = [
+        {"from_user": one, "to_user": other, "day": day, "replies": 2} for one, other, day in sorted(pairs) if one != other
+    ]
     return facts
 
 
+def counts(rng: random.Random) -> dict:
+    """What somebody did on a day."""
+    made = {what: rng.choice([0, 0, 1, 5]) for what in ("active", "create", "comment", "share", "react", "pay")}
+    if made["pay"]:
+        made |= {what: Decimal(rng.choice([0, 10, 25])) for what in ("gross", "net", "discount")}
+    if made["active"]:
+        made |= {"sessions": 2, "bounces": rng.choice([0, 1]), "dwell_s": rng.randint(0, 500)}
+    return made
+
+
+@cache
+def prepared_portraits() -> made.Prepared:
+    def found(user_topic_day, **tables):
+        tastes = portraits.interests(user_topic_day, last_day=TODAY, half_life_days=14)
+        return portraits.portraits(interests=tastes, last_day=TODAY, **tables)
+
+    return made.Prepared(found, **{name: name for name in (*TABLES, "first_seen")})
+
+
 def of(facts: dict[str, list[dict]]) -> dict[str, dict]:
-    tables = {name: made.table(name, rows) for name, rows in facts.items()}
-    found = portraits.portraits(
-        first_seen=made.first_seen(facts["user_day"]), interests=None, last_day=TODAY, **tables
-    ).to_pyarrow()
-    assert len(set(found["user_id"].to_pylist())) == len(found)
-    return {row["user_id"]: row for row in found.to_pylist()}
+    """The portraits of some facts, by user; a table that is left out is empty."""
+    tables = {name: facts.get(name, []) for name in TABLES}
+    found = prepared_portraits()(first_seen=made.first_seen_rows(tables["user_day"]), **tables)
+    assert len({row["user_id"] for row in found}) == len(found)
+    return {row["user_id"]: row for row in found}
 
 
-def test_portraits_are_those_of_a_recount_in_plain_python():
-    facts = crowd(80)
-    found, expected = of(facts), plain_portraits.portraits(facts, TODAY)
-    assert set(found) == set(expected) and len(found) < 80
+@given(st.randoms(use_true_random=False), st.sampled_from([4, 9, 30]))
+@settings(deadline=None, max_examples=20)
+def test_portraits_are_those_of_a_recount_in_plain_python(chance, people):
+    facts = crowd(chance, people)
+    tastes = plain_portraits.interests(facts["user_topic_day"], TODAY, 14, True)
+    found, expected = of(facts), plain_portraits.portraits(facts, TODAY, tastes)
+    assert set(found) == set(expected)
     for name, own in expected.items():
+        assert set(own) == set(contracts.find("portraits").columns), "every column is counted again"
         for column, value in own.items():
             close = pytest.approx(value, abs=1e-8) if isinstance(value, float) else value
             assert found[name][column] == close, f"{name}: {column}"
 
 
 def test_what_happens_later_changes_no_portrait():
-    facts = crowd(40)
+    facts = crowd(random.Random(7), 40)
     known = {name: [row for row in rows if row.get("day", TODAY) <= TODAY] for name, rows in facts.items()}
     known["users"] = [row for row in facts["users"] if row["registered_day"] is None or row["registered_day"] <= TODAY]
-    assert of(facts) == of(known) and known != facts
+    assert of(facts) == of(known)
+    assert all(len(known[name]) < len(rows) for name, rows in facts.items())
 
 
 def test_first_days_that_are_still_to_come_are_unknown():
     rows = [{"user_id": "a", "day": ago(3), "events": 1}, {"user_id": "a", "day": ago(-1), "active": 1, "pay": 1}]
-    found = of({"user_day": rows, "user_hour": [], "users": [], "reply_day": []})["a"]
+    found = of({"user_day": rows})["a"]
     assert (found["first_day"], found["first_active_day"], found["first_pay_day"]) == (ago(3), None, None)
 
 
 def test_nobody_invites_himself():
     users = [{"user_id": "a", "referrer_id": "a"}, {"user_id": "b", "referrer_id": "a"}]
-    assert of({"user_day": [], "user_hour": [], "users": users, "reply_day": []})["a"]["referrals"] == 1
+    assert of({"users": users})["a"]["referrals"] == 1
+
+
+def test_an_invited_person_counts_as_active_from_the_first_active_day_on():
+    users = [{"user_id": name, "referrer_id": "host"} for name in ("active", "later", "reader", "silent")]
+    days = [{"user_id": "active", "day": ago(0), "active": 1}, {"user_id": "later", "day": ago(-1), "active": 1}]
+    found = of({"users": [{"user_id": "host"}, *users], "user_day": [*days, {"user_id": "reader", "day": ago(9)}]})
+    assert (found["host"]["referrals"], found["host"]["referrals_active"]) == (4, 1)
+
+
+@pytest.mark.parametrize("age, now, before", [(0, 3, 0), (27, 3, 0), (28, 0, 3), (55, 0, 3), (56, 0, 0)])
+def test_the_last_28_days_end_today_and_those_before_them_are_28_as_well(age, now, before):
+    days = [{"user_id": "a", "day": ago(age), "active": 3, "dwell_s": 180}]
+    answers = [{"from_user": "b", "to_user": "a", "day": ago(age), "replies": 3}]
+    found = of({"user_day": days, "reply_day": answers})["a"]
+    for column in ("events", "dwell_minutes", "replies_received"):
+        assert (found[f"{column}_28"], found[f"{column}_before"]) == (now, before), column
+    assert (found["active_days_28"], found["active_days_before"]) == (now // 3, before // 3)
+    assert found["contacts_28"] == now // 3
+
+
+def test_one_met_twice_is_one_contact():
+    answers = [("a", "b", 0), ("a", "b", 4), ("b", "a", 9), ("c", "a", 9)]
+    rows = [{"from_user": one, "to_user": other, "day": ago(age), "replies": 2} for one, other, age in answers]
+    found = of({"user_day": [{"user_id": name, "day": ago(90)} for name in "abc"], "reply_day": rows})
+    assert {name: row["contacts_28"] for name, row in found.items()} == {"a": 2, "b": 1, "c": 1}
+
+
+def test_two_payments_on_one_day_are_two_orders_and_no_repurchase():
+    same = [{"user_id": "same", "day": ago(3), "pay": 2, "gross": Decimal("15")}]
+    again = [{"user_id": "again", "day": ago(age), "pay": 1, "gross": Decimal(gross)} for age, gross in ((3, 5), (9, 10))]
+    found = of({"user_day": [*same, *again, {"user_id": "none", "day": ago(1), "active": 1}]})
+    columns = ("orders", "average_order", "repurchased", "days_since_pay")
+    assert {name: tuple(row[column] for column in columns) for name, row in found.items()} == {
+        "same": (2, 7.5, False, 3), "again": (2, 7.5, True, 3), "none": (0, None, False, None),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -176,7 +226,7 @@ def test_nobody_invites_himself():
 )
 def test_age_bands_end_where_they_say_and_impossible_years_are_left_out(born, band):
     users = [{"user_id": "a", "birth_year": born}]
-    assert of({"user_day": [], "user_hour": [], "users": users, "reply_day": []})["a"]["age_band"] == band
+    assert of({"users": users})["a"]["age_band"] == band
 
 
 def portrait_of_tastes(rows: list[dict]) -> dict[str, dict]:
@@ -206,52 +256,6 @@ def test_who_has_no_interest_has_none_and_what_a_dataset_lacks_stays_empty():
     found = portrait_of_tastes([])["b"]
     assert (found["topics"], found["interest_weight"], found["breadth"], found["top_topic"]) == (0, 0, None, None)
     assert (found["channel"], found["replies_given_28"], found["night_share"], found["referrals"]) == (None, 0, None, 0)
-
-
-@cache
-def rules() -> list[dict]:
-    return tomllib.loads((paths.DEFAULTS / "rules.toml").read_text(encoding="utf-8"))["tag"]
-
-
-PEOPLE = [
-    {"user_id": "owl", "night_share": 0.5, "events_28": 10},
-    {"user_id": "early owl", "night_share": 0.5, "events_28": 9},
-    {"user_id": "poster", "create_28": 8, "dwell_minutes_28": 500.0},
-    {"user_id": "reader", "dwell_minutes_28": 120.0},
-    {"user_id": "payer", "pay_days": 2, "discount_share": 0.3},
-    {"user_id": "once", "pay_days": 1, "discount_share": 0.9},
-    {"user_id": "focused", "top_share": 0.7, "interest_weight": 3.0, "breadth": 0.1, "topics": 2},
-    {"user_id": "unknown"},
-]
-
-
-def test_tags_hold_exactly_where_their_rule_does():
-    people = made.table("portraits", PEOPLE)
-    tags = portraits.tags(people, rules())
-    found = {(row["user_id"], row["tag"]) for row in tags.to_pyarrow().to_pylist()}
-    assert found == {
-        ("owl", "night owl"), ("poster", "frequent poster"), ("reader", "heavy reader"), ("payer", "repeat payer"),
-        ("payer", "bargain hunter"), ("focused", "focused"),
-    }  # fmt: skip
-    sizes = portraits.tag_sizes(tags, rules(), people).set_index("tag")
-    assert list(sizes.index) == [rule["name"] for rule in rules()]
-    assert (sizes.loc["repeat payer", "people"], sizes.loc["sharer", "people"], sizes.loc["sharer", "of"]) == (1, 0, 8)
-    assert sizes["share"].eq(sizes["people"] / 8).all()
-
-
-def test_without_rules_or_people_there_are_no_tags():
-    people = made.table("portraits", [])
-    assert portraits.tags(people, []).count().to_pandas() == 0
-    assert len(portraits.tag_sizes(portraits.tags(people, []), [], people)) == 0
-    sizes = portraits.tag_sizes(portraits.tags(people, rules()[:1]), rules()[:1], people)
-    assert sizes["people"].tolist() == [0] and sizes["share"].isna().all()
-
-
-@pytest.mark.parametrize("when", ["nights >= 2", "night_share >=", "night_share > 'x' AND"])
-def test_a_rule_that_cannot_be_read_is_named(when):
-    rule = {"name": "odd", "group": "g", "version": 1, "when": when}
-    with pytest.raises(InputError, match=r"\[\[tag\]\] odd"):
-        portraits.tags(made.table("portraits", PEOPLE), [rule])
 
 
 def channels(*names: str | None):

@@ -13,7 +13,7 @@ from pathlib import Path
 import ibis
 import pytest
 
-from helpers import cleaning, experiments, facts, open_run, paths
+from helpers import cleaning, experiments, facts, open_run, paths, segments
 from helpers.runs.store import Run
 from helpers.sources import privacy
 
@@ -138,6 +138,22 @@ def test_travel_se_sets_the_bot_and_rows_without_a_member_aside_and_counts_them(
         == known["people_who_asked_or_answered"]
     )
     assert number(wrote.filter(wrote.event == "comment").user_id.nunique()) == known["people_who_commented"]
+
+
+def tiers(held: Opened, last_day: date) -> ibis.Table:
+    """Everybody's tiers as of the end of the data, by what was done in the whole history."""
+    days, rules = held.user_day(whole=True), held.run.rules
+    whole = rules | {name: rules[name] | {"days": 10_000} for name in ("contribution", "value")}
+    return segments.tiers(facts.first_seen(days), days, None, last_day=last_day, rules=whole)
+
+
+def test_travel_se_has_its_writers_and_commenters_over_the_whole_history(travel_se):
+    known, days = golden("travel_se")["whole"], travel_se.user_day(whole=True)
+    assert number(days.filter(days.create > 0).user_id.nunique()) == known["people_who_asked_or_answered"]
+    assert number(days.filter(days.comment > 0).user_id.nunique()) == known["people_who_commented"]
+    found = tiers(travel_se, date(2017, 8, 27))
+    assert number((found.contribution == "creator").sum()) == known["people_who_asked_or_answered"]
+    assert number(found.contribution.isin(["creator", "commenter"]).sum()) == known["people_active"]
 
 
 def test_travel_se_as_of_a_week_is_what_it_was_before_the_later_rows_came(travel_se):
@@ -280,6 +296,21 @@ def test_online_retail_after_the_usual_cleaning(data_set, span):
     days = shop.user_day(whole=span == "whole")
     assert (number(days.events.sum()), number(days.user_id.nunique())) == (known["kept"], known["customers"])
     assert number(days.gross.sum()) == number(days.net.sum()) == Decimal(known["amount"])
+
+
+def test_online_retail_has_a_recency_frequency_and_value_for_each_of_its_usual_customers(data_set):
+    shop, known = data_set("online_retail_usual", "online_retail.csv.gz", "2011-W48"), golden("online_retail_usual")["whole"]
+    found = tiers(shop, date(2011, 12, 9))
+    assert number((found.rfm_class != "no purchase").sum()) == known["customers"] == 4_338
+    sizes = segments.rfm_sizes(found)
+    assert set(sizes.groupby("what")["people"].sum()) == {known["customers"]}
+    days = shop.user_day(whole=True)
+    spent = days.filter(days.pay > 0).group_by("user_id").agg(days=ibis._.count(), net=ibis._.net.sum()).to_pandas()
+    for name, values in (("frequency", spent["days"]), ("monetary", spent["net"])):
+        limits = shop.run.rules["value"][name]
+        score = sum((values >= limit).astype(int) for limit in limits) + 1
+        own = sizes[sizes["what"] == name].set_index("level")["people"]
+        assert {int(level): n for level, n in own.items() if n} == score.value_counts().to_dict()
 
 
 def test_an_invoice_is_one_session(online_retail):

@@ -14,13 +14,14 @@ CASES = json.loads((Path(__file__).parent / "reference" / "analytics.json").read
 COVERED = {
     "active-users": ["dau", "wau_trailing7", "mau_trailing30"],
     "avg-row-mixpanel": ["pooled_size_weighted"],
+    "rfm-btyd-summary": ["columns", "rows"],
     "sessions-timeout": ["sessions", "rule"],
     "simpson-mix": ["overall", "rate_effect", "mix_effect"],
     "tag-decay": ["weights", "top"],
     "wilson-small": ["low", "high"],
 }
 NOT_YET = {
-    "CLV", "LTV", "RFM", "churn survival", "funnel", "growth accounting", "paths", "retention", "retention projection",
+    "CLV", "LTV", "churn survival", "funnel", "growth accounting", "paths", "retention", "retention projection",
     "stickiness", "win-back",
 }  # fmt: skip
 

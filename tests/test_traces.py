@@ -3,7 +3,6 @@
 import csv
 import shutil
 import types
-from pathlib import Path
 
 import people
 import pyarrow as pa
@@ -15,24 +14,6 @@ from helpers.runs import keys
 from helpers.sources import dataset, privacy, profile
 
 WHO = people.PERSON
-
-
-@pytest.fixture(scope="module")
-def built_once(tmp_path_factory) -> Path:
-    return people.built_once(tmp_path_factory.mktemp("built"))
-
-
-@pytest.fixture
-def shop(tmp_path, built_once, monkeypatch) -> Path:
-    """A shop with one week built."""
-    monkeypatch.setenv(privacy.KEY_VARIABLE, people.KEY)
-    shutil.copytree(built_once, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "shop"
-
-
-@pytest.fixture
-def week(shop) -> Path:
-    return people.built() / "2026-W10"
 
 
 def test_rows_set_aside_go_when_a_cell_is_the_id_or_the_sources_say_whose_they_are(shop, week):

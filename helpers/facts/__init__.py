@@ -11,11 +11,20 @@ A local day is cut in the dataset's zone.
 
 from __future__ import annotations
 
-from helpers.facts.days import first_seen, summary, timed, user_day, user_hour, user_topic_day
-from helpers.facts.layers import Layers
+from helpers.facts.days import (
+    first_seen,
+    summary,
+    timed,
+    user_campaign_day,
+    user_day,
+    user_hour,
+    user_kind_day,
+    user_topic_day,
+)
+from helpers.facts.layers import OPTIONAL, Layers
 from helpers.facts.replies import reply_day
 from helpers.facts.sessions import sessions
 from helpers.facts.tables import ROLES
 
-__all__ = ["ROLES", "Layers", "first_seen", "reply_day", "sessions", "summary", "timed", "user_day",
-           "user_hour", "user_topic_day"]  # fmt: skip
+__all__ = ["OPTIONAL", "ROLES", "Layers", "first_seen", "reply_day", "sessions", "summary", "timed", "user_campaign_day",
+           "user_day", "user_hour", "user_kind_day", "user_topic_day"]  # fmt: skip

@@ -107,6 +107,18 @@ def user_topic_day(events: ibis.Table, roles: dict[str, list[str]], weights: dic
     return seen.group_by(["user_id", "topic", "day"]).agg(events=seen.count(), weight=seen.weight.sum())
 
 
+def user_kind_day(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
+    """Active events by user, kind of content and local day (contract `user_kind_day`)."""
+    seen = events.filter(has_role(events, roles, "active") & events.content_kind.notnull())
+    return seen.group_by(["user_id", "content_kind", "day"]).agg(events=seen.count())
+
+
+def user_campaign_day(events: ibis.Table) -> ibis.Table:
+    """Events by user, campaign that they name and local day (contract `user_campaign_day`)."""
+    named = events.filter(events.campaign.notnull())
+    return named.group_by(["user_id", "campaign", "day"]).agg(events=named.count())
+
+
 def user_hour(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
     """Active events by user, local day and hour (contract `user_hour`)."""
     active = events.filter(has_role(events, roles, "active"))

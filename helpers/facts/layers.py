@@ -6,6 +6,7 @@ within the same session. Replies look content up that was made on the same day o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -13,25 +14,29 @@ from operator import or_
 
 import ibis
 
-from helpers.facts.days import money, of_visits, user_hour, user_topic_day, visits
+from helpers.facts.days import money, of_visits, user_campaign_day, user_hour, user_kind_day, user_topic_day, visits
 from helpers.facts.replies import answered, contents, replies
 from helpers.facts.sessions import going_on
 
 KEYS = {
     "user_day": ["user_id", "day"],
     "user_topic_day": ["user_id", "topic", "day"],
+    "user_kind_day": ["user_id", "content_kind", "day"],
+    "user_campaign_day": ["user_id", "campaign", "day"],
     "user_hour": ["user_id", "day", "hour"],
     "going_on": ["user_id", "named", "day"],
     "contents": ["content_id", "user_id", "day"],
     "replies": ["from_user", "parent_id", "day"],
     "reply_day": ["from_user", "to_user", "day"],
 }
-NEEDED = (
-    "user_id", "event", "topic", "content_id", "parent_id", "session_id", "duration_s", "amount", "discount", "day", "weekday",
-    "hour", "moment",
-)  # fmt: skip
+NEEDED = ("user_id", "event", "session_id", "duration_s", "amount", "discount", "day", "weekday", "hour", "moment")
+OPTIONAL = {  # a part that a dataset may lack: the tables that come of it, the columns of events that they need
+    "topics": (("user_topic_day",), ("topic",)),
+    "kinds": (("user_kind_day",), ("content_kind",)),
+    "campaigns": (("user_campaign_day",), ("campaign",)),
+    "replies": (("contents", "replies", "reply_day"), ("content_id", "parent_id")),
+}
 Span = tuple[date, date]
-WITH_TOPICS, WITH_REPLIES = ("user_topic_day",), ("contents", "replies", "reply_day")
 
 
 @dataclass(frozen=True)
@@ -41,19 +46,28 @@ class Layers:
     Attributes:
         roles: Names of the events of each role.
         weights: Of a role, for `user_topic_day`.
-        topics, replies: Whether the dataset has them.
+        parts: Of OPTIONAL what the dataset has.
     """
 
     roles: dict[str, list[str]]
     weights: dict[str, float]
-    topics: bool
-    replies: bool
+    parts: Sequence[str]
 
     @property
     def names(self) -> list[str]:
         """The tables that are stored, contents before what looks them up."""
-        left_out = (*(() if self.topics else WITH_TOPICS), *(() if self.replies else WITH_REPLIES))
+        left_out = {name for part, (tables, _) in OPTIONAL.items() if part not in self.parts for name in tables}
         return [name for name in KEYS if name not in left_out]
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns of events that they are made of."""
+        return [*NEEDED, *(column for part, (_, columns) in OPTIONAL.items() if part in self.parts for column in columns)]
+
+    @property
+    def replies(self) -> bool:
+        """Whether it is known who replied to whom."""
+        return "replies" in self.parts
 
     def visits(self, events: ibis.Table, before: ibis.Table | None) -> ibis.Table:
         """What `of_days` counts; to be computed once.
@@ -73,14 +87,16 @@ class Layers:
         """
         own, seen = within(events, days), within(found, days)
         made = {
-            "user_day": of_visits(seen, money(own, self.roles)),
-            "going_on": going_on(seen.filter(seen.active)),
-            "user_hour": user_hour(own, self.roles),
-            "user_topic_day": user_topic_day(own, self.roles, self.weights),
-            "contents": contents(own, self.roles),
-            "replies": replies(own),
+            "user_day": lambda: of_visits(seen, money(own, self.roles)),
+            "going_on": lambda: going_on(seen.filter(seen.active)),
+            "user_hour": lambda: user_hour(own, self.roles),
+            "user_topic_day": lambda: user_topic_day(own, self.roles, self.weights),
+            "user_kind_day": lambda: user_kind_day(own, self.roles),
+            "user_campaign_day": lambda: user_campaign_day(own),
+            "contents": lambda: contents(own, self.roles),
+            "replies": lambda: replies(own),
         }
-        return {name: table for name, table in made.items() if name in self.names}
+        return {name: make() for name, make in made.items() if name in self.names}
 
     def answered(self, given: ibis.Table, made: ibis.Table) -> ibis.Table:
         """`reply_day` of rows of `replies`, with the `contents` of all days up to theirs."""

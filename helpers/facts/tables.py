@@ -54,6 +54,30 @@ USER_TOPIC_DAY = contracts.declare(
         "weight": ("decimal", "weight", "sum over its events of the weight of the event's strongest role"),
     },
 )
+USER_KIND_DAY = contracts.declare(
+    "user_kind_day",
+    grain="one row per user, kind of content and local day",
+    key=["user_id", "content_kind", "day"],
+    needs="kinds",
+    columns={
+        "user_id": USER,
+        "content_kind": ("string", "", "kind of content as the source spells it"),
+        "day": DAY,
+        "events": ("int64", "events", "events with role active on content of the kind"),
+    },
+)
+USER_CAMPAIGN_DAY = contracts.declare(
+    "user_campaign_day",
+    grain="one row per user, campaign and local day",
+    key=["user_id", "campaign", "day"],
+    needs="campaigns",
+    columns={
+        "user_id": USER,
+        "campaign": ("string", "", "campaign as the source spells it"),
+        "day": DAY,
+        "events": ("int64", "events", "events of any kind that name the campaign"),
+    },
+)
 USER_HOUR = contracts.declare(
     "user_hour",
     grain="one row per user, local day and hour",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import ibis
 import pandas as pd
 
 from helpers import stats
+
+STRONGEST = 5  # interests of one person that are told
 
 
 def summary(portraits: ibis.Table) -> dict[str, int]:
@@ -79,6 +82,46 @@ def habits(portraits: ibis.Table) -> pd.DataFrame:
     frame["mean"] = [found[f"{name}__mean"] for name in names]
     ends = [stats.mean_interval(found[f"{name}__mean"], found[f"{name}__variance"], people) for name in names]
     return frame.assign(low=[end.low for end in ends], high=[end.high for end in ends], people=people)
+
+
+def one_user(
+    portraits: ibis.Table, interests: ibis.Table | None, tags: ibis.Table, segments: ibis.Table, pseudonym: str
+) -> pd.DataFrame:
+    """One person: what is known of who they are and what they did, their tiers, strongest interests and tags.
+
+    For a cell that explores; it is about one person and belongs on no page.
+
+    Args:
+        pseudonym: As the tables have it, 24 letters and digits; blanks around it do not matter.
+
+    Returns:
+        `what` and `value`, both as text; one row that says so where nobody is called that.
+    """
+    own = [None if table is None else table.filter(table.user_id == pseudonym.strip()) for table in (portraits, segments)]
+    known = [row for table in own for row in table.to_pyarrow().to_pylist()]
+    if not known:
+        return pd.DataFrame({"what": ["pseudonym"], "value": [f'nobody is called "{pseudonym.strip()}"']})
+    told = {"pseudonym": pseudonym.strip()}
+    for row in known:
+        told |= {_readable(name): _told(value) for name, value in row.items() if value is not None and name != "user_id"}
+    if interests is not None:
+        strongest = interests.filter(interests.user_id == pseudonym.strip(), interests["rank"] <= STRONGEST)
+        rows = strongest.order_by("rank").to_pyarrow().to_pylist()
+        told |= {f"interest {row['rank']}": f"{row['topic']} ({row['share']:.0%})" for row in rows}
+    for row in tags.filter(tags.user_id == pseudonym.strip()).order_by("tag").to_pyarrow().to_pylist():
+        told[f"tag {row['tag']}"] = str(row.get("reason") or row["group"])
+    return pd.DataFrame(list(told.items()), columns=["what", "value"], dtype="str")
+
+
+def _readable(name: str) -> str:
+    lately = name.removesuffix("_28") + " in 28 days" if name.endswith("_28") else name
+    return lately.replace("_before", " in the 28 days before").replace("_", " ")
+
+
+def _told(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,.2f}".removesuffix(".00") if isinstance(value, float | Decimal) else str(value)
 
 
 def _shares(frame: pd.DataFrame, people: str, everyone: int) -> pd.DataFrame:

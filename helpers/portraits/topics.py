@@ -24,7 +24,9 @@ INTERESTS = contracts.declare(
 )
 
 
-def interests(user_topic_day: ibis.Table, *, last_day: date, half_life_days: float, rarity: bool = True) -> ibis.Table:
+def interests(
+    user_topic_day: ibis.Table, *, last_day: date, half_life_days: float, rarity: bool = True, within: str | None = None
+) -> ibis.Table:
     """Decayed interest of each user in each topic (contract `interests`).
 
     weight = sum over days of (role weight) x 2^(-age / half-life), age in whole local days, times the topic's rarity,
@@ -34,6 +36,7 @@ def interests(user_topic_day: ibis.Table, *, last_day: date, half_life_days: flo
     Args:
         user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
         half_life_days: Days after which an event weighs half.
+        within: A further column of theirs, which parts the users into crowds with a rarity of their own.
 
     Raises:
         InputError: The half-life is not above 0.
@@ -41,15 +44,13 @@ def interests(user_topic_day: ibis.Table, *, last_day: date, half_life_days: flo
     if half_life_days <= 0:
         raise InputError(f"half_life_days is {half_life_days}, but an interest needs more than 0 days to weigh half.")
     past = user_topic_day.filter(user_topic_day.day <= last_day)
-    age = ibis.literal(last_day).epoch_days() - past.day.epoch_days()
+    age = (ibis.literal(last_day).epoch_days() - past.day.epoch_days()).cast("float64")  # else Spark divides to six places
     decayed = past.weight.cast("float64") * (ibis.literal(2.0) ** (-age / float(half_life_days)))
-    weights = past.mutate(decayed=decayed).group_by(["user_id", "topic"]).agg(weight=exact_sum(ibis._.decayed))
-    if rarity:
-        people = past.select("user_id").distinct().aggregate(everyone=ibis._.count()).as_scalar()
-        fans = weights.group_by("topic").agg(fans=ibis._.count())
-        joined = weights.join(fans, "topic")
-        weights = joined.mutate(weight=joined.weight * (1 + (people / joined.fans).ln())).drop("fans")
-    weights = weights.mutate(weight=weights.weight.round(9))
+    crowd = [within] if within else []
+    by = past.mutate(decayed=decayed).group_by([*crowd, "user_id", "topic"])
+    weights = by.agg(weight=exact_sum(ibis._.decayed))
+    weights = _with_rarity(weights, crowd) if rarity else weights
+    weights = weights.select("user_id", "topic", weight=weights.weight.round(9))
     total = weights.weight.cast("decimal(38, 9)").sum().over(ibis.window(group_by="user_id")).cast("float64")
     order = ibis.window(group_by="user_id", order_by=[ibis.desc("weight"), "topic"])
     return weights.mutate(
@@ -57,6 +58,24 @@ def interests(user_topic_day: ibis.Table, *, last_day: date, half_life_days: flo
     ).mutate(share=ibis._.share.fill_null(0.0))
 
 
+def _with_rarity(weights: ibis.Table, crowd: list[str]) -> ibis.Table:
+    """Times 1 + ln(people of the crowd with an interest / people of the crowd with this one)."""
+    everyone = weights.user_id.nunique()
+    people = weights.group_by(crowd).agg(everyone=everyone) if crowd else weights.aggregate(everyone=everyone)
+    fans = weights.group_by([*crowd, "topic"]).agg(fans=weights.count())
+    joined = weights.join(fans, [*crowd, "topic"])
+    joined = joined.join(people, crowd) if crowd else joined.cross_join(people)
+    return joined.mutate(weight=joined.weight * (1 + (joined.everyone / joined.fans).ln()))
+
+
 def exact_sum(value: ibis.Value) -> ibis.Value:
     """The sum of a floating point column to 12 decimal places, which is the same in any order of its rows."""
     return value.round(12).cast("decimal(38, 12)").sum().cast("float64")
+
+
+def rounded(value: ibis.Value, digits: int) -> ibis.Value:
+    """A floating point column to so many digits, as its numbers are: 1.005, which is a little less, becomes 1.00.
+
+    DuckDB 1.5 rounds so; Spark 4.0 rounds what it would print, and gives 1.01. Of whole numbers both think the same.
+    """
+    return (value * 10.0**digits).round(0) / 10.0**digits

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import contracts, paths
-from helpers.facts.layers import KEYS, NEEDED, Layers, Span, within, without
+from helpers.facts.layers import KEYS, Layers, Span, within, without
 from helpers.runs import checks, pieces
 from helpers.runs.pieces import Piece
 from helpers.sources import engine
@@ -34,7 +34,7 @@ ENOUGH_ROWS = 1_000_000  # events that are worked on at a time
 DAY = timedelta(days=1)
 TAILS_KEPT = 3
 MOST_NAMED = 20
-ARTEFACTS = {"user_day", "user_topic_day", "user_hour", "reply_day"}  # tables that a contract describes
+ARTEFACTS = {"user_day", "user_topic_day", "user_kind_day", "user_campaign_day", "user_hour", "reply_day"}  # have a contract
 BEFORE, AFTER = "before", "after"
 
 
@@ -223,7 +223,7 @@ class _Work:
     def _hold(self, days: list[date]) -> list[ibis.Table]:
         """Events and visits of some days and of each that follows one; held by the engine."""
         near = self._spans([*days, *(day + DAY for day in days)])
-        events = engine.keep(self.backend, within(self.kept, near).select(NEEDED))
+        events = engine.keep(self.backend, within(self.kept, near).select(self.layers.needed))
         going = self._read("going_on")
         going = None if going is None else within(going, self._spans({day - DAY for day in days} - set(days)))
         found = engine.keep(self.backend, self.layers.visits(events, going))

@@ -70,7 +70,7 @@ def check(name: str, root: str | None = None, as_of: date | None = None) -> Verd
     Args:
         as_of: Rows after this local day wait, and no day after it counts as reached by the data.
     """
-    from helpers.runs import opening
+    from helpers.runs import opening, ruling
     from helpers.sources import dataset as datasets
 
     verdict = Verdict(Path(name).resolve().name, as_of.isoformat() if as_of else "")
@@ -78,6 +78,11 @@ def check(name: str, root: str | None = None, as_of: date | None = None) -> Verd
         found = datasets.load(name, root)
     except InputError as fault:
         verdict.messages.append(problem("dataset_toml", "dataset.toml", str(fault)))
+        return verdict
+    try:
+        ruling.check(found)
+    except InputError as fault:
+        verdict.messages.append(problem("rules_toml", "rules.toml", str(fault)))
         return verdict
     opening.prepare(found)
     with tempfile.TemporaryDirectory(prefix="growth-rings-check-") as folder:

@@ -25,14 +25,16 @@ def open_run(dataset: str = "sample", week: str = weeks.LATEST, *, root: str | P
         root: Where the source files lie; by default where the last report found them.
 
     Raises:
-        InputError: Something in dataset.toml, its files or the week is wrong; nothing has been written.
+        InputError: Something in dataset.toml, rules.toml, the files or the week is wrong; nothing has been written.
     """
+    from helpers.runs import ruling
     from helpers.sources import dataset as datasets
     from helpers.sources import profile
 
     if root is None and not os.environ.get(SOURCES_VARIABLE):
         root = remembered_root(Path(dataset).name)
     loaded = datasets.load(dataset, root)
+    ruling.check(loaded)
     prepare(loaded)
     held = profile.profile(loaded)
     loaded = loaded.without(held.absent)

@@ -85,7 +85,7 @@ class Plan:
 
 
 def check(request: Request) -> Checked:
-    """Parameters first, then the week's form, then dataset.toml.
+    """Parameters first, then the week's form, then dataset.toml and rules.toml.
 
     Raises:
         InputError: One of them is wrong; nothing has been written.
@@ -108,15 +108,18 @@ def ask(request: Request) -> Asked:
 
 
 def with_dataset(asked: Asked) -> Checked:
-    """The same, and the dataset.
+    """The same, and the dataset with its rules.
 
     Raises:
-        InputError: dataset.toml is wrong.
+        InputError: dataset.toml or rules.toml is wrong.
     """
+    from helpers.runs import ruling
     from helpers.sources import dataset as datasets
 
     request = asked.request
-    return Checked(request, asked.notebooks, asked.values, datasets.load(request.dataset, request.root))
+    dataset = datasets.load(request.dataset, request.root)
+    ruling.check(dataset)
+    return Checked(request, asked.notebooks, asked.values, dataset)
 
 
 def plan(checked: Checked) -> Plan:

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 SOURCES_VARIABLE = "GROWTH_RINGS_SOURCES"
 MEMORY_VARIABLE = "GROWTH_RINGS_MEMORY"
 MOST_HELD = 2_000_000  # rows
-PARTS = {"events": "[[events]]", "topics": "topic column in its [[events]]", "amounts": "amount in its [[events]]"}
+PARTS = {
+    "events": "[[events]]",
+    "topics": "topic column in its [[events]]",
+    "kinds": "content_kind in its [[events]]",
+    "campaigns": "campaign in its [[events]]",
+    "amounts": "amount in its [[events]]",
+}
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,38 @@
 
 The same function serves this week and any week before it, so that a move between tiers is a fact.
 
-    tiers        every user's tiers
-    value        the RFM scores
+    tiers        every user's tiers, at one instant or at several
+    spans        what people have done by each instant, which tiers follow from
+    value        the RFM scores and classes, and the summary of purchases
     likelihood   who is likely to pay
+    proof        how far probabilities can be believed
+    clusters     groups that people fall into by themselves, if there are any
+    moves        who went from which tier to which, week by week
+    reasons      why
+    named        combined standards: any cross of tiers and attributes by name
     sizes        sizes of tiers, and two dimensions crossed
+    worth        what each tier is worth and thinks; concentration and beside are its parts
+    review       the limits against what people do here
+    gaps         how long people stay in a tier, and away, and how many come back
 """
 
 from __future__ import annotations
 
-from helpers.segments.sizes import cross, summary, tier_sizes
+from helpers.segments.beside import opinions, tier_shares, worth_beside
+from helpers.segments.clusters import clusters
+from helpers.segments.gaps import gaps, stays
+from helpers.segments.likelihood import pay_model
+from helpers.segments.moves import moves, week_models
+from helpers.segments.named import named, named_sizes
+from helpers.segments.review import limit_review, limits_beside
+from helpers.segments.sizes import between, cross, rfm_sizes, summary, tier_sizes
 from helpers.segments.tables import DIMENSIONS, TIERS
-from helpers.segments.tiers import tiers
+from helpers.segments.tiers import history, tiers
+from helpers.segments.value import by_quantiles, purchase_summary
+from helpers.segments.worth import worth
 
-__all__ = ["DIMENSIONS", "TIERS", "cross", "summary", "tier_sizes", "tiers"]
+__all__ = [
+    "DIMENSIONS", "TIERS", "between", "by_quantiles", "clusters", "cross", "gaps", "history", "limit_review", "limits_beside",
+    "moves", "named", "named_sizes", "opinions", "pay_model", "purchase_summary", "rfm_sizes", "stays", "summary",
+    "tier_shares", "tier_sizes", "tiers", "week_models", "worth", "worth_beside",
+]  # fmt: skip

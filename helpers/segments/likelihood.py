@@ -1,39 +1,271 @@
-"""How likely a non-payer is to pay."""
+"""How likely a non-payer is to pay: a logistic model that learns from windows that are over and is tested on a later one.
+
+The data are cut into windows of 28 days, counted from their first day. Of the windows that are over the last is the test; the
+model learns from the two before it (from one, where there is one). What is tested is what serves, until the next window is
+over: so chances change with what people do, and not with the model, but for once in four weeks. People are described by what
+they did before a window, most of it in the 28 days before.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import ibis
+import numpy as np
+import pandas as pd
 
-from helpers.segments.spans import payments
+from helpers.segments import proof
 
-POTENTIAL_DAYS = 28
-ACTIVITY_STEPS = (1, 2, 4, 8, 12, 16)
+EPOCH = date(1970, 1, 1)
+DAY = timedelta(days=1)
+WINDOW = timedelta(days=28)
+LEAST_DAYS = 84  # 28 to describe people by, 28 to learn from, 28 to test on
+FEWEST_PAID = 30  # to learn from
+FEWEST_TESTED = 15
+MOST_PEOPLE = 25_000  # of a window that leave the engine: of those who paid, and of the others
+PENALTY = 1.0
+DIGITS = 6  # of a weight: so few that the rounding of sums never shows
+FARTHEST = 30.0  # log odds
+SUMS = ("sessions", "create", "comment", "share", "react")
+FEATURES = ("active_days", "dwell_minutes", *SUMS, "away", "tenure", "pay_days")
 
 
-def likelihood(people: ibis.Table, past: ibis.Table, last_day: date, rules: dict) -> ibis.Table:
-    """How often people like each non-payer paid in the 28 days that have just gone by.
+@dataclass(frozen=True)
+class PayModel:
+    """What a model says and how far it can be believed.
 
-    Alike means: as many active days in the 28 days before (in steps), and paid before or not. Empty where nobody was
-    alike 28 days ago.
+    Attributes:
+        refused: Empty where the model serves; else why there is none: "no_payments", "short_history", "few_paid", "alike",
+            "few_tested" or "chance" (in the test it did no better than chance).
+        intercept, weights: The log odds are the intercept and the sum over FEATURES of weight x ln(1 + feature).
+        verdict: One row (contract `pay_model`).
+        tenths: What was promised in the test and what came of it (contract `pay_tenths`).
     """
-    then = last_day - timedelta(days=POTENTIAL_DAYS)
-    earlier = past.filter(past.day <= then)
-    known = payments(earlier, then, rules).join(_active_before(earlier, then, rules), "user_id")
-    paid = past.filter((past.day > then) & (past.pay > 0)).select("user_id").distinct().mutate(did=True)
-    open_then = known.filter(known.net_90 <= 0).left_join(paid, "user_id")
-    open_then = open_then.mutate(step=_step(open_then.active_days), did=open_then.did.fill_null(False))
-    rates = open_then.group_by(["step", "ever_paid"]).agg(pay_probability=open_then.did.mean())
-    cells = people.mutate(step=_step(people.active_days))
-    met = cells.left_join(rates, ["step", "ever_paid"]).drop("step_right", "ever_paid_right")
-    return met.mutate(pay_probability=ibis.ifelse(met.paying, ibis.null("float64"), met.pay_probability.round(9)))
+
+    refused: str
+    intercept: float
+    weights: Mapping[str, float]
+    verdict: pd.DataFrame
+    tenths: pd.DataFrame
 
 
-def _active_before(earlier: ibis.Table, then: date, rules: dict) -> ibis.Table:
-    since = then - timedelta(days=rules["activity"]["days"])
-    return earlier.group_by("user_id").agg(active_days=((earlier.active > 0) & (earlier.day > since)).sum())
+@dataclass(frozen=True)
+class _Window:
+    """Non-payers before a window, sorted by content: features, who paid in it, and how many people each row stands for."""
+
+    features: np.ndarray
+    paid: np.ndarray
+    weight: np.ndarray
 
 
-def _step(active_days: ibis.Value) -> ibis.Value:
-    return ibis.cases(*[(active_days >= step, step) for step in reversed(ACTIVITY_STEPS)], else_=0)
+def likelihood(people: ibis.Table, models: Sequence[PayModel]) -> ibis.Value:
+    """The probability that a person pays in the 28 days to come; empty where there is no model.
+
+    Args:
+        people: FEATURES of non-payers, and `nth`, the place of their day.
+        models: Of each of the days.
+    """
+    odds = _own(people, [model.intercept for model in models])
+    for name in FEATURES:
+        weight = _own(people, [model.weights.get(name, 0.0) for model in models])
+        odds = odds + (people[name].cast("float64") + 1).ln() * weight
+    odds = ibis.least(ibis.greatest(odds, -FARTHEST), FARTHEST)
+    chance = (1 / (1 + (-odds).exp())).round(9)
+    return ibis.ifelse(_own(people, [not model.refused for model in models]), chance, ibis.null("float64"))
+
+
+def _own(people: ibis.Table, values: list) -> ibis.Value:
+    """The value that belongs to the day of a row."""
+    return ibis.array(values)[people.nth] if len(set(values)) > 1 else ibis.literal(values[0])
+
+
+def pay_model(user_day: ibis.Table, *, last_day: date, rules: dict) -> PayModel:
+    """The model as of the end of `last_day`; later rows change nothing.
+
+    Args:
+        user_day: Contract `user_day`.
+        rules: The section `payment` says who is a payer, and how large a share of the others may stand out.
+    """
+    return pay_models(user_day, [last_day], rules=rules)[last_day]
+
+
+def pay_models(user_day: ibis.Table, days: Iterable[date], *, rules: dict) -> dict[date, PayModel]:
+    """The same for several days, each from what lies before its end; windows and models that they share are made once."""
+    days = sorted(days)
+    begins, pays = _beginnings(user_day)
+    befores = {day: _befores(begins, day) for day in days}
+    windows = _windows(user_day, sorted({before for some in befores.values() for before in some}), rules)
+    made, models = {}, {}
+    for day in days:
+        facts = {"last_day": day, "history_days": max((day - (begins or date.max)).days + 1, 0)}
+        if pays is None or pays > day:
+            made[day] = _refused("no_payments", facts)
+        elif not befores[day]:
+            made[day] = _refused("short_history", facts)
+        else:
+            known = tuple(befores[day])
+            if known not in models:
+                models[known] = _model(known, [windows[before] for before in known], rules)
+            made[day] = replace(models[known], verdict=models[known].verdict.assign(**facts))
+    return made
+
+
+def _beginnings(user_day: ibis.Table) -> tuple[date | None, date | None]:
+    """The first day of the data, and the first with a payment."""
+    found = user_day.aggregate(begins=user_day.day.min(), pays=user_day.day.min(where=user_day.pay > 0)).to_pyarrow()
+    return tuple(found.to_pylist()[0].values())
+
+
+def _befores(begins: date | None, day: date) -> list[date]:
+    """The days before the windows to learn from and to be tested on, in this order; none where the history is too short."""
+    over = 0 if begins is None else ((day - begins).days + 1) // WINDOW.days
+    least = LEAST_DAYS // WINDOW.days
+    return [begins + WINDOW * at - DAY for at in range(max(over - least, 1), over)] if over >= least else []
+
+
+def non_payers(user_day: ibis.Table, days: list[date], rules: dict) -> ibis.Table:
+    """FEATURES of each non-payer seen by the end of each of some days, and whether they `paid` in the window after it.
+
+    `nth` is the place of the day, `until` the day as a number. `tenure` ends at 28 days: beyond that it would tell windows
+    apart where all joined together, and a model that has learned to tell windows apart does not know the next.
+    """
+    ends = [(day - EPOCH).days for day in days]
+    parts = _parts(user_day, sorted({end + at for end in ends for at in (-WINDOW.days, 0, WINDOW.days)}))
+    paid = user_day.filter(user_day.net != 0).select("user_id", "net", at=user_day.day.epoch_days())
+    return ibis.union(*[_described(parts, paid, nth, end, rules) for nth, end in enumerate(ends)])
+
+
+def _parts(user_day: ibis.Table, edges: list[int]) -> ibis.Table:
+    """What each did between two edges, of which `part` is the later: few rows, from one pass over all days."""
+    rows = user_day.mutate(at=user_day.day.epoch_days())
+    rows = rows.filter(rows["at"] <= edges[-1])
+    counts = {name: rows[name].sum() for name in ("dwell_s", *SUMS)}
+    counts |= {"active_days": (rows.active > 0).sum(), "pay_days": (rows.pay > 0).sum()}
+    return rows.group_by("user_id", part=ibis.cases(*[(rows["at"] <= edge, edge) for edge in edges])).agg(
+        first_day=rows["at"].min(),
+        last_active=rows["at"].max(where=rows.active > 0),
+        **{name: count.cast("int64") for name, count in counts.items()},  # sums of such sums would be wider than numbers need
+    )
+
+
+def _described(parts: ibis.Table, paid: ibis.Table, nth: int, end: int, rules: dict) -> ibis.Table:
+    """The non-payers of one day, which is an edge of the parts, as are the ends of the window before it and of that after it."""
+    rows = parts.filter(parts.part <= end + WINDOW.days)
+    old = rows.part <= end
+    recent = old & (rows.part > end - WINDOW.days)
+    people = rows.group_by("user_id").agg(
+        tenure=end - rows.first_day.min(),
+        away=end - ibis.ifelse(old, rows.last_active, ibis.null("int64")).max(),
+        pay_days=ibis.ifelse(old, rows.pay_days, 0).sum(),
+        paid=(~old & (rows.pay_days > 0)).any(),
+        **{name: ibis.ifelse(recent, rows[name], 0).sum() for name in ("active_days", "dwell_s", *SUMS)},
+    )
+    lately = paid.filter(paid["at"] <= end, paid["at"] > end - rules["payment"]["days"])
+    payers = lately.group_by("user_id").agg(net=lately.net.sum()).filter(ibis._.net > 0)
+    people = people.filter(people.tenure >= 0).anti_join(payers, "user_id")
+    return people.select(
+        "user_id", "paid", "active_days", "pay_days", *SUMS,
+        nth=ibis.literal(nth), until=ibis.literal(end, "int64"),
+        dwell_minutes=people.dwell_s / 60,
+        away=ibis.coalesce(people.away, people.tenure),
+        tenure=ibis.least(people.tenure, WINDOW.days),
+    )  # fmt: skip
+
+
+def _windows(user_day: ibis.Table, befores: list[date], rules: dict) -> dict[date, _Window]:
+    """The window after each of some days; where there are too many people, every so manyth of them, ordered by what they did."""
+    if not befores:
+        return {}
+    people = non_payers(user_day.filter(user_day.day <= befores[-1] + WINDOW), befores, rules).drop("user_id", "until")
+    kind = ["nth", "paid"]
+    alike = ibis.window(group_by=kind, order_by=list(FEATURES))
+    people = people.mutate(place=ibis.row_number().over(alike), alike=ibis._.count().over(group_by=kind))
+    step = ((people.alike + MOST_PEOPLE - 1) / MOST_PEOPLE).floor().cast("int64")
+    taken = people.filter(people.place % step == 0).drop("place").to_pandas().sort_values([*FEATURES, "paid"])
+    taken["weight"] = taken["alike"] / taken.groupby(kind)["alike"].transform("size")
+    return {before: _window(taken[taken["nth"] == nth]) for nth, before in enumerate(befores)}
+
+
+def _window(taken: pd.DataFrame) -> _Window:
+    features = np.log(taken[list(FEATURES)].to_numpy(dtype=float) + 1)
+    return _Window(features, taken["paid"].to_numpy(dtype=bool), taken["weight"].to_numpy(dtype=float))
+
+
+def _model(befores: tuple[date, ...], windows: list[_Window], rules: dict) -> PayModel:
+    """The model that all windows but the last make, if it passes the test of the last."""
+    learned, seen = windows[:-1], windows[-1]
+    features, paid, weight = (
+        np.concatenate([getattr(window, what) for window in learned]) for what in ("features", "paid", "weight")
+    )
+    facts = {"learned_people": round(float(weight.sum())), "learned_paid": round(float(weight[paid].sum()))}
+    facts |= {"tested_from": befores[-1] + DAY, "tested_until": befores[-1] + WINDOW}
+    facts |= {"people": round(float(seen.weight.sum())), "paid": round(float(seen.weight[seen.paid].sum()))}
+    if paid.sum() < FEWEST_PAID:
+        return _refused("few_paid", facts)
+    if paid.all() or np.ptp(features, axis=0).max() == 0:
+        return _refused("alike", facts)
+    if seen.paid.sum() < FEWEST_TESTED:
+        return _refused("few_tested", facts)
+    weights, intercept = _calibrated(features, paid, weight, _turns(learned))
+    odds = np.clip(seen.features @ weights + intercept, -FARTHEST, FARTHEST)
+    given = (np.round(1 / (1 + np.exp(-odds)), 9), seen.paid, seen.weight)
+    base, top = facts["learned_paid"] / facts["learned_people"], rules["payment"]["potential_share"]
+    facts |= proof.tested(*given, base=base, top=top)
+    refused = "" if facts["auc_low"] > 0.5 else "chance"
+    named = dict(zip(FEATURES, map(float, weights), strict=True))
+    return PayModel(refused, intercept, named, _verdict(refused, facts), proof.tenths(*given))
+
+
+def _turns(learned: list[_Window]) -> np.ndarray:
+    """Which of two parts each row belongs to: the windows, or the halves of what was done where one has too few payers."""
+    if len(learned) == 2 and all(window.paid.sum() >= FEWEST_TESTED and not window.paid.all() for window in learned):
+        return np.repeat([0, 1], [len(window.paid) for window in learned])
+    paid = np.concatenate([window.paid for window in learned])
+    turns = np.empty(len(paid), dtype=int)
+    turns[np.argsort(paid, kind="stable")] = np.arange(len(paid)) % 2
+    return turns
+
+
+def _calibrated(features, paid, weight, turns) -> tuple[np.ndarray, float]:
+    """Weights and intercept, stretched so that the odds of either part, as the other part teaches them, fit what came of it.
+
+    The scaling of Platt (1999), on people whom the scaled model has not seen.
+    """
+    foreign = np.empty(len(paid))
+    for turn in (0, 1):
+        there = turns == turn
+        weights, intercept = _fit(features[~there], paid[~there], weight[~there])
+        foreign[there] = features[there] @ weights + intercept
+    slope, shift = _fit(foreign[:, None], paid, weight)
+    weights, intercept = _fit(features, paid, weight)
+    return np.round(weights * slope[0], DIGITS), round(float(intercept * slope[0] + shift), DIGITS)
+
+
+def _fit(features: np.ndarray, paid: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights and intercept on features as they are; what does not vary weighs nothing.
+
+    Newton's method, since it ends at one and the same point whatever the order of the sums.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    middle = np.average(features, axis=0, weights=weight)
+    spread = np.sqrt(np.average((features - middle) ** 2, axis=0, weights=weight))
+    varies = spread > 1e-9
+    scaled = (features - middle)[:, varies] / spread[varies]
+    found = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky", tol=1e-10, max_iter=100)
+    found.fit(scaled, paid, sample_weight=weight)
+    weights = np.zeros(len(spread))
+    weights[varies] = found.coef_[0] / spread[varies]
+    return weights, float(found.intercept_[0] - weights @ middle)
+
+
+def _refused(why: str, facts: dict) -> PayModel:
+    nobody = dict.fromkeys(proof.PAY_TENTHS.columns, 0) | dict.fromkeys(proof.PAY_TENTHS.nullable)
+    return PayModel(why, 0.0, {}, _verdict(why, facts), pd.DataFrame([nobody]))
+
+
+def _verdict(refused: str, facts: dict) -> pd.DataFrame:
+    unknown = dict.fromkeys(proof.PAY_MODEL.columns, 0) | dict.fromkeys(proof.PAY_MODEL.nullable)
+    return pd.DataFrame([unknown | {"refused": refused} | facts])

@@ -50,22 +50,6 @@ def largest(frame: pd.DataFrame, *, category: str, value: str, of: str) -> str:
     return word("finding.largest", name=tier(top[category]), share=share, total=everyone, people=subject())
 
 
-def tags(sizes: pd.DataFrame) -> str:
-    """How many rules hold for somebody, and the most common tag."""
-    held = sizes[(sizes["people"] > 0) & ~sizes["people"].map(gate.is_small)]
-    if held.empty:
-        return word("finding.too_few")
-    top = held.loc[held["people"].idxmax()]
-    return word(
-        "finding.tags",
-        n=len(held),
-        total=len(sizes),
-        name=gate.plain(top["tag"]),
-        share=format.value(top["share"], "share"),
-        people=subject(),
-    )
-
-
 def tiers(sizes: pd.DataFrame, dimension: str, names: list[str]) -> str:
     """How many are in some tiers of a dimension, and how that compares with the week before."""
     own = sizes[(sizes["dimension"] == dimension) & sizes["tier"].isin(names)]

@@ -120,6 +120,11 @@ def is_small(n: object) -> bool:
     return _is_number(n) and 0 < float(n) < _current.min_group
 
 
+def are_small(sizes: pd.Series) -> pd.Series:
+    """The same of each of some sizes; of none, too."""
+    return sizes.map(is_small).astype(bool)
+
+
 def is_few(n: object) -> bool:
     """Whether a number describes so few people that it is drawn grey."""
     return _is_number(n) and 0 < float(n) < FEW

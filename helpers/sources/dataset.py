@@ -146,7 +146,7 @@ class Dataset(_Part):
 
     def has(self, part: str) -> bool:
         """Whether the dataset has a part: a kind of source, a role (`pay`), a mapped column (`users.city`), or one of
-        topics, amounts, replies, channels, registrations, experiments."""
+        topics, kinds, campaigns, amounts, replies, channels, registrations, referrals, experiments."""
         if part in PARTS:
             return any(self._maps(column) for column in PARTS[part])
         if part in blocks.KINDS:
@@ -199,6 +199,8 @@ class Dataset(_Part):
 
 PARTS = {
     "topics": ["events.topic"],
+    "kinds": ["events.content_kind"],
+    "campaigns": ["events.campaign"],
     "amounts": ["events.amount"],
     "channels": ["users.channel"],
     "registrations": ["users.registered_at"],

@@ -100,7 +100,26 @@ def connect_spark(master: str, *, folder: Path):
     builder = SparkSession.builder.master(master).appName("growth-rings")
     for setting, value in _spark_settings(master, folder.resolve()).items():
         builder = builder.config(f"spark.{setting}", value)
-    return ibis.pyspark.connect(builder.getOrCreate())
+    backend = ibis.pyspark.connect(builder.getOrCreate())
+    backend._transpile_sql = _in_words_of_spark  # ibis 12 has no door for it
+    return backend
+
+
+def _in_words_of_spark(query: str, *, dialect: str | None = None) -> str:
+    """What `table.sql` is given, such as the conditions of rules.toml, in Spark's dialect.
+
+    DuckDB 1.5 makes floating point numbers of all that it divides; Spark 4.0 divides decimals to six digits.
+    """
+    import sqlglot
+    from sqlglot import exp
+
+    if dialect is None:
+        return query
+    tree = sqlglot.parse_one(query, read=dialect)
+    for node in list(tree.find_all(exp.Div)):
+        node.set("this", exp.cast(node.this, "double"))
+        node.set("expression", exp.cast(node.expression, "double"))
+    return tree.sql("spark")
 
 
 def _spark_settings(master: str, folder: Path) -> dict[str, str]:
@@ -155,8 +174,19 @@ def types(connection, label: str) -> dict[str, str]:
 def keep(backend, table: ibis.Table) -> ibis.Table:
     """The same table, computed once and held by the engine (spilling when it does not fit)."""
     label = f"t_{secrets.token_hex(6)}"
-    backend.con.execute(f"CREATE TABLE {label} AS {backend.compile(table)}")
+    backend.con.execute(f"CREATE TABLE {label} AS {_query(backend, table)}")
     return backend.table(label)
+
+
+def _query(backend, table: ibis.Table) -> str:
+    """SQL of a table; frames within it are made known to the engine, which ibis does for a view and not when it compiles."""
+    from ibis.expr import operations
+
+    if not table.op().find(operations.InMemoryTable):
+        return backend.compile(table)
+    label = f"v_{secrets.token_hex(6)}"
+    backend.create_view(label, table)
+    return f"SELECT * FROM {label}"
 
 
 def take(backend, table: pa.Table) -> ibis.Table:
@@ -198,8 +228,11 @@ def write(backend, table: ibis.Table, path: Path, *, sort: list[str]) -> int:
     Raises:
         EnvironmentFault: The disk is full or not writable; names the path.
     """
+    # a sum of whole numbers is wider than ibis knows, and Parquet would keep it as a fraction
+    whole = [name(column) for column, dtype in table.schema().items() if dtype.is_int64()]
+    exact = f" REPLACE ({', '.join(f'CAST({column} AS BIGINT) AS {column}' for column in whole)})" if whole else ""
     order = f" ORDER BY {', '.join(name(column) for column in sort)}" if sort else ""
-    return copy(backend.con, f"SELECT * FROM ({backend.compile(table)}){order}", path, STORED)
+    return copy(backend.con, f"SELECT *{exact} FROM ({_query(backend, table)}){order}", path, STORED)
 
 
 def copy(connection, sql: str, path: Path, options: str) -> int:

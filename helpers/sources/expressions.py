@@ -123,7 +123,7 @@ def read(sql: str, *, condition: bool = False) -> Expression:
     from helpers.sources import allowed, typed
 
     try:
-        tree = typed.typed(allowed.check(_one_tree(text)), condition=condition)
+        tree = typed.typed(allowed.check(one_tree(text)), condition=condition)
     except ValueError as fault:
         if NAME_LIKE.fullmatch(text):
             return Expression(text, (text,), condition=condition, doubt=str(fault))
@@ -143,7 +143,12 @@ def _bare(column: str, expression: Expression) -> Expression:
     return replace(expression, columns=(column,), numeric_columns=(column,), typed=tree, doubt="")
 
 
-def _one_tree(text: str) -> exp.Expression:
+def one_tree(text: str) -> exp.Expression:
+    """The one expression of a text, without its comments.
+
+    Raises:
+        ValueError: It is no SQL, or more than one expression; says near which place.
+    """
     import sqlglot
     from sqlglot.errors import SqlglotError
 

@@ -18,6 +18,9 @@ EXPERIMENT_KEYS = ("name", "units", "control", "variants", "primary", "metric")
 # What a metric's kind needs beside `name` and `kind`: on a unit table it is a column's name, on events a time ahead.
 METRIC_NEEDS = {"proportion": {"days": int}, "mean": {"days": int, "of": str}, "retention": {"day": int}}
 UNIT_KINDS = ("proportion", "mean")
+OPEN = ("segments",)  # sections that take any key; its value is a text, as those that are shipped
+TAG_NEEDS = ("group", "version", "when", "reason", "meaning")
+GROUPS = ("basic", "behaviour", "social", "spending", "interests")
 
 
 def rules(dataset: Dataset) -> dict[str, Any]:
@@ -28,7 +31,10 @@ def rules(dataset: Dataset) -> dict[str, Any]:
     """
     wrong: list[Mistake] = []
     path = dataset.folder / "rules.toml"
-    made = merge(_defaults("rules.toml"), _own(path), wrong)
+    own = _own(path)
+    made = merge(_defaults("rules.toml"), own, wrong)
+    for tag in () if wrong else own_tags(own, made):
+        wrong += _tag(tag)
     if wrong:
         raise mistakes.tell(path, wrong)
     return made
@@ -58,7 +64,8 @@ def experiments(dataset: Dataset) -> dict[str, Any]:
 def merge(defaults: dict, own: dict, wrong: list[Mistake], *, named: tuple[str, ...] = ()) -> dict[str, Any]:
     """Defaults overlaid by a dataset's own values, section by section.
 
-    A section that is empty in the defaults takes any key. Arrays of tables merge by `name`: one that is new is added.
+    A section that is empty in the defaults takes any key, and so does one that is OPEN. Arrays of tables merge by `name`:
+    one that is new is added.
 
     Args:
         defaults: What holds when nothing is said.
@@ -73,7 +80,9 @@ def _merge(base: dict, own: dict, at: list[str], wrong: list[Mistake], named: tu
     is_open = not base and bool(at)
     for key, value in own.items():
         place = [*at, key]
-        if key not in base:
+        if key not in base and tuple(at) == OPEN and isinstance(value, str):
+            base[key] = value
+        elif key not in base:
             if is_open or key in named:
                 base[key] = value
             else:
@@ -91,6 +100,7 @@ def _merge(base: dict, own: dict, at: list[str], wrong: list[Mistake], named: tu
 
 
 def _merge_named(base: list[dict], own: list[dict], at: list[str], wrong: list[Mistake]) -> list[dict]:
+    """Tables of an array by name; a key is known if any of the shipped tables has it."""
     made = {block.get("name"): block for block in base}
     known = {key: value for block in base for key, value in block.items()}
     for number, block in enumerate(own, start=1):
@@ -98,20 +108,14 @@ def _merge_named(base: list[dict], own: list[dict], at: list[str], wrong: list[M
         if not isinstance(name, str) or not name:
             wrong.append(Mistake(f"[[{'.'.join(at)}]] block {number}: name", "It must be given, as a text."))
             continue
-        made[name] = _merge({**{key: made[name].get(key, known[key]) for key in known}}, block, [*at, name], wrong) \
-            if name in made else _added(known, block, [*at, name], wrong)  # fmt: skip
+        for key, value in block.items():
+            if key not in known:
+                told = f"There is no such key.{nearest(key, known)} Allowed: {', '.join(known)}."
+                wrong.append(Mistake(_place([*at, name, key]), told, value))
+            elif fault := _type_fault(known[key], value):
+                wrong.append(Mistake(_place([*at, name, key]), fault, value))
+        made[name] = {**made.get(name, {}), **block}
     return list(made.values())
-
-
-def _added(known: dict, block: dict, at: list[str], wrong: list[Mistake]) -> dict:
-    """A new table of an array: its keys are those that the others have."""
-    for key, value in block.items():
-        if key not in known:
-            told = f"There is no such key.{nearest(key, known)} Allowed: {', '.join(known)}."
-            wrong.append(Mistake(_place([*at, key]), told, value))
-        elif fault := _type_fault(known[key], value):
-            wrong.append(Mistake(_place([*at, key]), fault, value))
-    return dict(block)
 
 
 def _tables(value: Any) -> bool:
@@ -145,6 +149,21 @@ def _own(path: Path) -> dict[str, Any]:
 
 def _defaults(name: str) -> dict[str, Any]:
     return _own(DEFAULTS / name)
+
+
+def own_tags(own: dict[str, Any], made: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tags that a dataset adds or changes, as they hold: what it leaves out is as it was shipped."""
+    named = {tag["name"] for tag in own.get("tag", [])}
+    return [tag for tag in made["tag"] if tag["name"] in named]
+
+
+def _tag(tag: dict[str, Any]) -> list[Mistake]:
+    at = f"[[tag]] {tag['name']}"
+    faults = {key: "It must be given." for key in TAG_NEEDS if key not in tag}
+    if tag.get("group", GROUPS[0]) not in GROUPS:
+        faults["group"] = f"Allowed: {', '.join(GROUPS)}.{nearest(tag['group'], GROUPS)}"
+    faults |= {key: "It must be at least 1." for key in ("version", "min_weeks", "exclusive") if tag.get(key, 1) < 1}
+    return [Mistake(f"{at}: {key}", text, tag.get(key, mistakes.NOTHING)) for key, text in faults.items()]
 
 
 def _experiment(block: dict[str, Any], dataset: Dataset) -> list[Mistake]:

@@ -1,0 +1,213 @@
+"""Next interest: the topics that each person will be busy with in the next four weeks, and how far that can be believed.
+
+How a forecast is made says `uptake`. Two questions are asked: any topic, and topics that are new to the person. Before it
+is believed, the same model is made as of four weeks earlier, and what it named is compared with what people then did; its
+setting is chosen on the four weeks before those. Two simple rules are scored on the same people.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import ibis
+import pandas as pd
+
+from helpers import contracts, stats
+from helpers.portraits import uptake
+from helpers.portraits.uptake import NAMED, WINDOW
+
+ANY, NEW = "any topic", "new topics"
+MODEL, RECENT, POPULAR = "model", "own last topics", "most popular"
+BASELINES = {ANY: (RECENT, POPULAR), NEW: (POPULAR,)}
+RULES = {MODEL: "by_model", RECENT: "by_recency", POPULAR: "by_fame"}
+SETTING = ["question", "cut", "memory", "own"]
+_SHARE = ("float64", "share")
+
+NEXT_INTEREST = contracts.declare(
+    "next_interest",
+    grain="one row per user, question and topic named to the user",
+    key=["user_id", "question", "topic"],
+    needs="topics",
+    columns={
+        "user_id": ("string", "", "pseudonym of the user"),
+        "question": ("string", "", f"{ANY}, or {NEW}: those the user was never busy with"),
+        "topic": ("string", "", "topic that the user is likely to be busy with in the next 28 days"),
+        "rank": ("int64", "", f"1 = likeliest, at most {NAMED}"),
+        "score": ("float64", "weight", "the model's score; it ranks, and is no probability"),
+        "lately": ("boolean", "", "whether the user was busy with a topic in the last 28 days"),
+    },
+)
+NEXT_INTEREST_SCORE = contracts.declare(
+    "next_interest_score",
+    grain="one row per question and predictor",
+    key=["question", "predictor"],
+    needs="topics",
+    small=True,
+    nullable=("rate", "low", "high", "ahead", "ahead_low", "ahead_high"),
+    columns={
+        "question": ("string", "", f"{ANY}, or {NEW}: those the user was never busy with"),
+        "predictor": ("string", "", f"{MODEL}, or one of the simple rules: {RECENT}, {POPULAR}"),
+        "hits": ("int64", "people", f"to whom one of {NAMED} topics was named that they were then busy with"),
+        "of": ("int64", "people", "known by some topic before the held-out 28 days and busy in them with a topic in question"),
+        "rate": (*_SHARE, "hits of these people"),
+        "low": (*_SHARE, "Wilson interval of `rate`"),
+        "high": (*_SHARE, "Wilson interval of `rate`"),
+        "ahead": (*_SHARE, "rate of the model less that of this predictor, on the same people"),
+        "ahead_low": (*_SHARE, "Tango's interval of `ahead`"),
+        "ahead_high": (*_SHARE, "Tango's interval of `ahead`"),
+        "held_out_from": ("date", "", "first of the 28 days held out; nothing from then on was learned from"),
+        "memory_days": ("int64", "days", "half-life of an interest in the model, chosen on the 28 days before those"),
+        "own": ("float64", "weight", "how much the own share counts in the model, chosen likewise"),
+        "topics": ("int64", "topics", "topics that could be named to everybody: the most popular ones"),
+        "left_out": ("int64", "topics", "further topics that somebody was busy with"),
+    },
+)
+
+
+class Setting(NamedTuple):
+    """What is chosen on data: half-life of the memory in days, and how much the own share counts beside the chances."""
+
+    memory: int
+    own: float
+
+
+# The first among equals.
+SETTINGS = [Setting(memory, own) for memory in (224, 28) for own in (1.0, 0.25, 0.0)]
+
+
+def next_interest_score(user_topic_day: ibis.Table, *, last_day: date) -> pd.DataFrame:
+    """How often three topics named four weeks ago were right (contract `next_interest_score`).
+
+    A hit: at least one of the three topics is among those that the person was busy with in the 28 days up to `last_day`
+    (for new topics, among those of them that the person never was busy with before). All rules are scored on the same
+    people. Own last topics are those of the latest days, of one day the one with the larger share, and where there are
+    fewer than three the most popular ones besides; of new topics they know nothing.
+
+    Args:
+        user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
+
+    Returns:
+        Where the history is too short, the rates are empty and `of` is 0.
+    """
+    held_out = uptake.days_since_1970(last_day) - WINDOW
+    tuning, learning = held_out - WINDOW, held_out - 2 * WINDOW
+    famous = uptake.popular(user_topic_day, cuts=[tuning, held_out])
+    with uptake.panel(user_topic_day, cuts=[learning, tuning, held_out], memories=_memories()).cache() as panel:
+        taught = uptake.chances(panel.filter(panel.cut < held_out), _memories(), famous)
+        tried = _tried(panel.filter(panel.cut > learning), taught, famous)
+    setting = max(SETTINGS, key=lambda one: [tried["by_model"].get((question, tuning, *one), 0) for question in BASELINES])
+    rows = [
+        _row(tried, (question, held_out, *setting), rule) for question, rules in BASELINES.items() for rule in (MODEL, *rules)
+    ]
+    last = famous[famous["cut"] == held_out]
+    return pd.DataFrame(rows).assign(
+        held_out_from=last_day - timedelta(days=WINDOW - 1), memory_days=setting.memory, own=setting.own,
+        topics=len(last), left_out=int(last["left_out"].max()) if len(last) else 0,
+    )  # fmt: skip
+
+
+def next_interest(user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: date) -> ibis.Table:
+    """Three topics for each person who ever had one, for the 28 days after `last_day` (contract `next_interest`).
+
+    For whom does not come at all, it says what they would be busy with if they did.
+
+    Args:
+        user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
+        score: Contract `next_interest_score`, of the same day: it holds the setting that was chosen.
+    """
+    cut, memory, own = uptake.days_since_1970(last_day), int(score["memory_days"].iloc[0]), float(score["own"].iloc[0])
+    famous = uptake.popular(user_topic_day, cuts=[cut])
+    with uptake.panel(user_topic_day, cuts=[cut - WINDOW], memories=[memory]).cache() as panel:
+        taught = uptake.chances(panel, [memory], famous)
+    now = uptake.past(user_topic_day, cut=cut, memory=memory)
+    found = uptake.candidates(uptake.interests(now, [memory]), taught, famous)
+    latest = found["last"].max().over(ibis.window(group_by="user_id"))
+    found = _asked(found.mutate(score=uptake.score(found, own), lately=latest > cut - WINDOW))
+    order = ibis.window(group_by=["question", "user_id"], order_by=[ibis.desc("score"), "topic"])
+    ranked = found.mutate(rank=(ibis.row_number().over(order) + 1).cast("int64"))
+    return ranked.filter(ranked["rank"] <= NAMED).select(*NEXT_INTEREST.columns)
+
+
+def next_topics(next_interest: ibis.Table, *, question: str = NEW, top: int = 12) -> pd.DataFrame:
+    """To how many of the people who were busy lately each topic is named first, the most frequent topics first.
+
+    Args:
+        next_interest: Contract `next_interest`.
+
+    Returns:
+        `topic`, `people`, `of` (people busy lately to whom a topic is named), `share`.
+    """
+    first = next_interest.filter(next_interest.question == question, next_interest["rank"] == 1, next_interest.lately)
+    counted = first.group_by("topic").agg(people=first.count()).to_pandas()
+    counted = counted.sort_values(["people", "topic"], ascending=[False, True], ignore_index=True)
+    everyone = int(counted["people"].sum())
+    return counted.assign(of=everyone, share=counted["people"] / (everyone or stats.UNKNOWN)).head(top)
+
+
+def _memories() -> list[int]:
+    return list(dict.fromkeys(setting.memory for setting in SETTINGS))
+
+
+def _tried(panel: ibis.Table, taught: pd.DataFrame, famous: pd.DataFrame) -> pd.DataFrame:
+    """Every setting as of each cut of the panel: hits of each rule and `of`, by question, cut, memory and own."""
+    hits = _hits(_named(uptake.candidates(uptake.interests(panel, _memories()), taught, famous)), panel)
+    columns = {name: hits[name].sum() for name in RULES.values()}
+    for name in (RULES[RECENT], RULES[POPULAR]):
+        columns[f"{name}_only"] = (hits[name] & ~hits.by_model).sum()
+        columns[f"not_{name}"] = (hits.by_model & ~hits[name]).sum()
+    counted = hits.group_by(SETTING).agg(**columns)
+    people = _people(panel)
+    return counted.left_join(people, ["question", "cut"]).select(*SETTING, *columns, "of").to_pandas().set_index(SETTING)
+
+
+def _people(panel: ibis.Table) -> ibis.Table:
+    """How many are asked about by question and cut: people known by some topic, for new ones those then busy with one."""
+    found = panel.group_by(["cut", "user_id"]).agg(
+        known=panel["last"].notnull().sum() > 0, any_new=(panel.later & panel["last"].isnull()).sum() > 0
+    )
+    known = found.filter(found.known)
+    asked = known.mutate(question=ibis.literal(ANY)).union(known.filter(known.any_new).mutate(question=ibis.literal(NEW)))
+    return asked.group_by(["question", "cut"]).agg(of=asked.count())
+
+
+def _asked(candidates: ibis.Table) -> ibis.Table:
+    """The candidates of both questions."""
+    new = candidates.filter(candidates.new)
+    return candidates.mutate(question=ibis.literal(ANY)).union(new.mutate(question=ibis.literal(NEW)))
+
+
+def _named(candidates: ibis.Table) -> ibis.Table:
+    """The candidates with whether each rule names them, for each question and setting."""
+    settings = ibis.memtable(pd.DataFrame(SETTINGS).astype({"memory": "int64", "own": "float64"}))
+    found = _asked(candidates).join(settings, "memory")
+    found = found.mutate(score=uptake.score(found, found.own))
+    orders = {
+        "by_model": [ibis.desc("score"), "topic"],
+        "by_recency": ["new", ibis.desc("last"), ibis.desc("share"), ibis.desc("fame"), "topic"],
+        "by_fame": [ibis.desc("fame"), "topic"],
+    }
+    keys = [*SETTING, "user_id"]
+    nth = {name: ibis.row_number().over(ibis.window(group_by=keys, order_by=order)) for name, order in orders.items()}
+    return found.select(*keys, "topic", **{name: number < NAMED for name, number in nth.items()})
+
+
+def _hits(named: ibis.Table, panel: ibis.Table) -> ibis.Table:
+    """One row per question, setting and person who was busy with a candidate: which rules named one of those topics."""
+    then = panel.filter(panel.later).select("cut", "user_id", "topic")
+    right = named.join(then, ["cut", "user_id", "topic"])
+    hit = {name: right[name].cast("int64").max() == 1 for name in RULES.values()}
+    return right.group_by([*SETTING, "user_id"]).agg(**hit)
+
+
+def _row(tried: pd.DataFrame, key: tuple, rule: str) -> dict:
+    counted = tried.loc[key].astype("int64") if key in tried.index else pd.Series(0, index=tried.columns)
+    hits, of, ahead = int(counted[RULES[rule]]), int(counted["of"]), stats.NO_DIFFERENCE_KNOWN
+    if rule != MODEL:
+        ahead = stats.compare_pairs(int(counted[f"{RULES[rule]}_only"]), int(counted[f"not_{RULES[rule]}"]), of)
+    ends = stats.wilson(hits, of)
+    return {
+        "question": key[0], "predictor": rule, "hits": hits, "of": of, "rate": hits / (of or stats.UNKNOWN),
+        "low": float(ends.low), "high": float(ends.high),
+        "ahead": ahead.estimate, "ahead_low": ahead.low, "ahead_high": ahead.high,
+    }  # fmt: skip
