@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks import agreement, measure, people, walk
@@ -16,8 +17,7 @@ SIZES = {"full": (10_000_000, 2), "small": (1_000_000, 3)}  # rows of the log, r
 MOST_TIME_OF_CLEANING, MOST_MEMORY_OF_CLEANING = 2.0, 2.0
 MOST_TIME_OF_FACTS = 1.2
 MOST_TIME_OF_APPENDING = 0.1
-MOST_TIME_OF_PORTRAITS, MOST_MEMORY_OF_PORTRAITS = 1.3, 4.0
-MOST_TIME_OF_TIERS, MOST_MEMORY_OF_TIERS = 1.3, 4.0
+MOST_TIME_OF_PEOPLE, MOST_MEMORY_OF_PEOPLE = 1.3, 4.0
 ROWS_OF_A_PERSON = 10  # of the log; facts of people are made apart, with 51 events a person
 
 
@@ -100,49 +100,46 @@ def appending(community: Community, folder: Path, rounds: int) -> bool:
     return is_missed("of the time of building", appended.seconds / building.seconds, MOST_TIME_OF_APPENDING)
 
 
-def portraits(community: Community, folder: Path, rounds: int) -> bool:
-    """From facts to interests and portraits."""
-    given, ours_at, by_hand_at = (folder / name for name in ("facts", "portraits", "portraits_by_hand"))
-    count = community.rows // ROWS_OF_A_PERSON
-    events = people.write(given, count)
-    ours, by_hand = measure.in_turn(
-        [
-            lambda: measure.ask("benchmarks.ours", "portraits", given, _emptied(ours_at), built=folder),
-            lambda: measure.ask("benchmarks.portraits_by_hand", given, _emptied(by_hand_at), built=folder),
-        ],
-        rounds,
-    )
-    for name in ("interests", "portraits"):
-        agreement.check_equal(ours_at / f"{name}.parquet", by_hand_at / f"{name}.parquet")
-    print(f"Facts of {count:,} people with {events:,} events to interests and portraits")
-    _print_costs(ours, by_hand)
-    slow = is_missed("times SQL by hand", ours.seconds / by_hand.seconds, MOST_TIME_OF_PORTRAITS)
-    large = is_missed("GB of memory", ours.memory, MOST_MEMORY_OF_PORTRAITS)
-    return slow or large
+def of_people(what: str, made: list[str], sides: list[list[str]], community: Community, folder: Path, rounds: int) -> bool:
+    """From facts of people, drawn once, to what is made of them.
 
-
-def tiers(community: Community, folder: Path, rounds: int) -> bool:
-    """From facts to all tiers with thirteen weeks of moves."""
-    given, ours_at, by_hand_at = (folder / name for name in ("facts", "tiers", "tiers_by_hand"))
+    Args:
+        what: In words.
+        made: The tables that both sides write.
+        sides: This toolkit's module and its words, and those of the SQL by hand.
+    """
+    given, targets = folder / "facts", [folder / f"{made[-1]}_{side}" for side in ("ours", "by_hand")]
     count = community.rows // ROWS_OF_A_PERSON
     if not given.exists():
         people.write(given, count)
     ours, by_hand = measure.in_turn(
         [
-            lambda: measure.ask("benchmarks.tiers", "ours", given, _emptied(ours_at), built=folder),
-            lambda: measure.ask("benchmarks.tiers", "by_hand", given, _emptied(by_hand_at), built=folder),
+            lambda words=words, target=target: measure.ask(*words, given, _emptied(target), built=folder)
+            for words, target in zip(sides, targets, strict=True)
         ],
         rounds,
     )
-    for name in ("moves", "tier_weeks"):
-        agreement.check_equal(ours_at / f"{name}.parquet", by_hand_at / f"{name}.parquet")
-    print(f"Facts of {count:,} people to all tiers with thirteen weeks of moves; the models of paying are given to the SQL")
+    for name in made:
+        agreement.check_equal(*(target / f"{name}.parquet" for target in targets))
+    print(f"Facts of {count:,} people to {what}")
     _print_costs(ours, by_hand)
-    slow = is_missed("times SQL by hand", ours.seconds / by_hand.seconds, MOST_TIME_OF_TIERS)
-    large = is_missed("GB of memory", ours.memory, MOST_MEMORY_OF_TIERS)
+    slow = is_missed("times SQL by hand", ours.seconds / by_hand.seconds, MOST_TIME_OF_PEOPLE)
+    large = is_missed("GB of memory", ours.memory, MOST_MEMORY_OF_PEOPLE)
     return slow or large
 
 
+portraits = partial(
+    of_people,
+    "interests and portraits",
+    ["interests", "portraits"],
+    [["benchmarks.ours", "portraits"], ["benchmarks.portraits_by_hand"]],
+)
+tiers = partial(
+    of_people,
+    "all tiers with thirteen weeks of moves; the models of paying are given to the SQL",
+    ["moves", "tier_weeks"],
+    [["benchmarks.tiers", "ours"], ["benchmarks.tiers", "by_hand"]],
+)
 WORKS: tuple[Callable[[Community, Path, int], bool], ...] = (cleaning, facts, appending, portraits, tiers)
 
 

@@ -261,6 +261,7 @@ CHANCES = st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.integers(1, 3
 
 
 @given(CHANCES)
+@settings(deadline=None)
 def test_tenths_keep_equal_people_together_and_count_everybody_once(drawn):
     chance, paid, weight = (np.array(part) for part in zip(*drawn, strict=True))
     chance, weight = chance / 13, weight.astype(float)
@@ -276,6 +277,7 @@ def test_tenths_keep_equal_people_together_and_count_everybody_once(drawn):
 
 
 @given(CHANCES)
+@settings(deadline=None)
 def test_the_area_is_the_share_of_pairs_in_order(drawn):
     chance, paid = np.array([row[0] for row in drawn], dtype=float), np.array([row[1] for row in drawn])
     area, (low, high) = proof.auc(chance, paid)

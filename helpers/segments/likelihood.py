@@ -131,14 +131,12 @@ def non_payers(user_day: ibis.Table, days: list[date], rules: dict) -> ibis.Tabl
     `nth` is the place of the day, `until` the day as a number. `tenure` ends at 28 days: beyond that it would tell windows
     apart where all joined together, and a model that has learned to tell windows apart does not know the next.
     """
-    ends = [(day - EPOCH).days for day in days]
-    parts = _parts(user_day, sorted({end + at for end in ends for at in (-WINDOW.days, 0, WINDOW.days)}))
-    paid = user_day.filter(user_day.net != 0).select("user_id", "net", at=user_day.day.epoch_days())
-    return ibis.union(*[_described(parts, paid, nth, end, rules) for nth, end in enumerate(ends)])
+    return _described(_parts(user_day, days), user_day, days, rules)
 
 
-def _parts(user_day: ibis.Table, edges: list[int]) -> ibis.Table:
-    """What each did between two edges, of which `part` is the later: few rows, from one pass over all days."""
+def _parts(user_day: ibis.Table, days: list[date]) -> ibis.Table:
+    """What each did before, between and after the days and the windows around them: few rows, from one pass over all days."""
+    edges = sorted({number(day) + at for day in days for at in (-WINDOW.days, 0, WINDOW.days)})
     rows = user_day.mutate(at=user_day.day.epoch_days())
     rows = rows.filter(rows["at"] <= edges[-1])
     counts = {name: rows[name].sum() for name in ("dwell_s", *SUMS)}
@@ -150,8 +148,13 @@ def _parts(user_day: ibis.Table, edges: list[int]) -> ibis.Table:
     )
 
 
-def _described(parts: ibis.Table, paid: ibis.Table, nth: int, end: int, rules: dict) -> ibis.Table:
-    """The non-payers of one day, which is an edge of the parts, as are the ends of the window before it and of that after it."""
+def _described(parts: ibis.Table, user_day: ibis.Table, days: list[date], rules: dict) -> ibis.Table:
+    paid = user_day.filter(user_day.net != 0).select("user_id", "net", at=user_day.day.epoch_days())
+    return ibis.union(*[_of_day(parts, paid, nth, number(day), rules) for nth, day in enumerate(days)])
+
+
+def _of_day(parts: ibis.Table, paid: ibis.Table, nth: int, end: int, rules: dict) -> ibis.Table:
+    """The non-payers of one day, from parts of which none goes across it or across an edge of the windows around it."""
     rows = parts.filter(parts.part <= end + WINDOW.days)
     old = rows.part <= end
     recent = old & (rows.part > end - WINDOW.days)
@@ -174,11 +177,17 @@ def _described(parts: ibis.Table, paid: ibis.Table, nth: int, end: int, rules: d
     )  # fmt: skip
 
 
+def number(day: date) -> int:
+    """Days since 1970."""
+    return (day - EPOCH).days
+
+
 def _windows(user_day: ibis.Table, befores: list[date], rules: dict) -> dict[date, _Window]:
     """The window after each of some days; where there are too many people, every so manyth of them, ordered by what they did."""
     if not befores:
         return {}
-    people = non_payers(user_day.filter(user_day.day <= befores[-1] + WINDOW), befores, rules).drop("user_id", "until")
+    # held, since all days read it
+    people = _described(_parts(user_day, befores).cache(), user_day, befores, rules).drop("user_id", "until")
     kind = ["nth", "paid"]
     alike = ibis.window(group_by=kind, order_by=list(FEATURES))
     people = people.mutate(place=ibis.row_number().over(alike), alike=ibis._.count().over(group_by=kind))

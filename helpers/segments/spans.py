@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import ibis
 
 from helpers.portraits.families import _age_band
-from helpers.segments.likelihood import SUMS, WINDOW
+from helpers.segments.likelihood import SUMS, WINDOW, number
 
 WEEK = 7
 KEY = ("user_id", "until")
@@ -23,7 +23,6 @@ MADE = {"create": 10, "comment": 5}  # what a contribution counts where nothing 
 COUNTED = (
     "active_days", "act", "frequency", "net_90", "monetary", "described_days", "dwell_minutes", "pay_days", *SUMS,
 )  # fmt: skip
-EPOCH = date(1970, 1, 1)
 
 
 def everybody(first_seen: ibis.Table, users: ibis.Table | None) -> ibis.Table:
@@ -91,11 +90,6 @@ def dated(user_day: ibis.Table, last_days: Sequence[date], *, days: int | None =
     if len(ends) > 1:
         rows = rows.filter(rows.at <= rows.until, *(() if days is None else (rows.at > rows.until - days,)))
     return rows
-
-
-def number(day: date) -> int:
-    """Days since 1970."""
-    return (day - EPOCH).days
 
 
 def _known(people: ibis.Table, last_days: Sequence[date]) -> ibis.Table:
