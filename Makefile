@@ -40,7 +40,7 @@ test: setup ## Check everything that needs no root, Spark or browser (under 8 mi
 
 test-hard: setup ## Check what needs root, Spark or a browser
 	@$(RUN) -c 'import playwright, pyspark' 2>/dev/null || $(MAKE) --no-print-directory -s .hard
-	@$(RUN) -m pytest -m hard $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadgroup -m hard $(ARGS)
 
 lab: setup ## Open JupyterLab on the notebooks
 	@$(RUN) -m helpers lab

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import agreement, measure, people, walk
+from benchmarks import agreement, measure, null_bands, people, walk
 from benchmarks.community import WEEKS, Community
 from benchmarks.measure import Cost
 
@@ -18,6 +18,9 @@ MOST_TIME_OF_CLEANING, MOST_MEMORY_OF_CLEANING = 2.0, 2.0
 MOST_TIME_OF_FACTS = 1.2
 MOST_TIME_OF_APPENDING = 0.1
 MOST_TIME_OF_PEOPLE, MOST_MEMORY_OF_PEOPLE = 1.3, 4.0
+MOST_TIME_OF_RETURNS, MOST_TIME_WITH_FACTS, MOST_MEMORY_OF_RETURNS = 0.25, 1.0, 1.5
+EVENTS_A_ROW = 5  # what the questions about returns are asked of is larger than the log that is cleaned
+FEW_COMMUNITIES = 3
 ROWS_OF_A_PERSON = 10  # of the log; facts of people are made apart, with 51 events a person
 
 
@@ -140,7 +143,39 @@ tiers = partial(
     ["moves", "tier_weeks"],
     [["benchmarks.tiers", "ours"], ["benchmarks.tiers", "by_hand"]],
 )
-WORKS: tuple[Callable[[Community, Path, int], bool], ...] = (cleaning, facts, appending, portraits, tiers)
+
+
+def returns(community: Community, folder: Path, rounds: int) -> bool:
+    """Cohorts, active people, growth and purchases: from facts, with and without their making, against SQL over the events."""
+    events, days, ours_at, by_hand_at = (folder / name for name in ("many.parquet", "days", "returns", "returns_by_hand"))
+    rows = Community(EVENTS_A_ROW * community.rows).write_parquet(events)
+    making, ours, by_hand = measure.in_turn(
+        [
+            lambda: measure.ask("benchmarks.returns", "facts", events, _emptied(days), built=folder),
+            lambda: measure.ask("benchmarks.returns", "ours", days, _emptied(ours_at), built=folder),
+            lambda: measure.ask("benchmarks.returns_by_hand", events, _emptied(by_hand_at), built=folder),
+        ],
+        rounds,
+    )
+    for name in ("cohorts", "actives", "growth", "purchases"):
+        agreement.check_equal(ours_at / f"{name}.parquet", by_hand_at / f"{name}.parquet")
+    sliced = measure.ask("benchmarks.returns", "sliced", days, _emptied(ours_at), built=folder)
+    print(f"{rows:,} events in Parquet to weekly cohorts, active people by day, growth by week and purchases")
+    _print_costs(ours, by_hand)
+    for name, cost in (("making the facts for it", making), ("the cube by three slices", sliced)):
+        print(f"  {name:<28}{cost.seconds:8.1f} s {cost.memory:8.1f} GB")
+    slow = is_missed("times SQL by hand", ours.seconds / by_hand.seconds, MOST_TIME_OF_RETURNS)
+    whole = is_missed("times, facts made", (ours.seconds + making.seconds) / by_hand.seconds, MOST_TIME_WITH_FACTS)
+    large = is_missed("GB of memory", max(ours.memory, making.memory, sliced.memory), MOST_MEMORY_OF_RETURNS)
+    return slow or whole or large
+
+
+def alarms(community: Community, folder: Path, rounds: int) -> bool:
+    """How often a change is called unusual in communities in which nothing is; of the small size only a few are asked."""
+    return bool(null_bands.main(null_bands.COMMUNITIES if community.rows >= SIZES["full"][0] else FEW_COMMUNITIES))
+
+
+WORKS: tuple[Callable[[Community, Path, int], bool], ...] = (cleaning, facts, appending, portraits, tiers, returns, alarms)
 
 
 def _emptied(folder: Path) -> Path:

@@ -111,7 +111,7 @@ SELECT concat_ws(',',
 ) AS "{header}" FROM ({events})
 """
 KEPT = """
-SELECT uid AS user_id, timezone('{zone}', local) AS ts, event, topic, content AS content_id, parent AS parent_id,
+SELECT left(md5(uid), 24) AS user_id, timezone('{zone}', local) AS ts, event, topic, content AS content_id, parent AS parent_id,
   CAST(seconds AS DOUBLE) AS duration_s, NULL::VARCHAR AS session_id, CAST(fee AS DECIMAL(18, 4)) AS amount,
   CAST(rebate AS DECIMAL(18, 4)) AS discount, CAST(local AS DATE) AS day, hour(local) AS hour,
   epoch_us(timezone('{zone}', local)) AS moment
@@ -162,7 +162,7 @@ class Community:
         (folder / "dataset.toml").write_text(f"{top}{roles}\n", encoding="utf-8")
 
     def write_parquet(self, path: Path) -> int:
-        """Write the sound rows as they would leave the cleaning, in order of time; returns their number."""
+        """Write the sound rows as they would leave the cleaning, of pseudonyms, in order of time; returns their number."""
         kept = KEPT.format(events=self._events(0, self.rows), zone=ZONE)
         return self._connect().execute(f"COPY ({kept}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)").fetchone()[0]
 

@@ -18,7 +18,7 @@ import pyarrow.parquet
 import helpers
 from benchmarks import measure, people
 from benchmarks.community import ROLES
-from helpers import cleaning, experiments, facts, portraits
+from helpers import cleaning, experiments, facts, portraits, retention
 from helpers.runs.store import Run
 from helpers.sources import engine, profile, reading
 
@@ -45,6 +45,7 @@ def clean(log: str) -> None:
     run.write("users", cleaning.kept(judged["users"]))
     run.write("assignments", experiments.exposures(cleaning.kept(judged["assignments"])))
     run.write("units", cleaning.kept(judged["units"]))
+    run.write("touches", retention.touches(cleaning.kept(judged["touches"])))
     run.write("feedback", portraits.answers(cleaning.kept(judged["feedback"])))
 
 

@@ -60,6 +60,12 @@ def real_data():
     return find
 
 
+@pytest.fixture(scope="session")
+def real_built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all tests on the real data build, so that these are read once."""
+    return tmp_path_factory.mktemp("real")
+
+
 @dataclass(frozen=True)
 class Built:
     """The sample's report, built once for all tests: read it, don't change it."""

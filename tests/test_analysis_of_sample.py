@@ -12,6 +12,7 @@ import pytest
 
 import helpers
 from helpers import cleaning, experiments, facts, paths, retention
+from helpers.runs import pipeline
 from helpers.sources import sample as community
 
 ERRORS = 4  # standard errors that an estimate may lie from the truth; the seed is fixed
@@ -36,7 +37,8 @@ def bot(run) -> str:
 
 def test_weekly_actives_are_the_planted_ones(found, truth):
     days = found.read("user_day")
-    weeks = retention.growth(days.filter(days.user_id != bot(found)))
+    people = retention.presence_day(days.filter(days.user_id != bot(found)), last_day=found.last_day)
+    weeks = retention.growth(people, last_day=found.last_day)
     labels = [f"{day.isocalendar().year}-W{day.isocalendar().week:02d}" for day in weeks["week"]]
     assert dict(zip(labels, weeks["active"], strict=True)) == truth["weekly_actives"]
     assert (found.read("weeks")["active"] - weeks["active"]).isin([0, 1]).all()
@@ -142,9 +144,7 @@ def test_in_the_null_community_no_experiment_has_an_effect_or_an_alarm(null):
 
 def test_in_the_null_community_no_channel_keeps_its_members_worse(null):
     _, days, rows = null
-    active = days.filter(days.active > 0)
-    first = active.group_by("user_id").agg(first_active_day=active.day.min())
-    cube = retention.cohort_cube(first, days, {"channel": retention.slice_of(rows["users"], "channel")})
+    cube = retention.cohort_cube(days, {"channel": retention.slice_of(rows["users"], "channel")})
     since = cube["cohort"] >= pd.Timestamp("2025-12-22")  # the week from which the sample's social_ads is worse
     age_1 = (
         cube[since & (cube["age"] == 1) & (cube["dimension"] == "channel")].groupby("slice")[["active", "size"]].sum()
@@ -153,3 +153,12 @@ def test_in_the_null_community_no_channel_keeps_its_members_worse(null):
     share = others["active"] / others["size"]
     error = math.sqrt(share * (1 - share) * (1 / worse["size"] + 1 / others["size"]))
     assert abs(worse["active"] / worse["size"] - share) < ERRORS * error
+
+
+@pytest.mark.hard
+def test_the_first_week_of_the_data_makes_a_whole_report_that_has_nothing_to_compare_with(built_root):
+    pipeline.report(pipeline.Request(week="2025-W37"))
+    pages = built_root / "reports" / "sample" / "2025-W37"
+    assert len(list(pages.glob("0*.html"))) == 5
+    assert "There is too little data yet for a finding" in (pages / "index.html").read_text("utf-8")
+    assert "There is nothing to compare this week with yet" in (pages / "04_retention.html").read_text("utf-8")

@@ -14,9 +14,12 @@ import walking
 
 from helpers import contracts
 
+pytestmark = pytest.mark.hard  # every walk runs all notebooks
+
 OF_ALL_ROWS = {"ledger", "reasons", "quarantine", "coverage", "influence"}  # they say where each row went, the later ones too
 IDS = {"user_id", "from_user", "to_user", "referrer_id", "unit_id", "run_id"}
-OF_PLACES = {"suspicions"}  # they name file and line
+OF_PLACES = {"suspicions"}  # they name file and line; nothing need look wrong
+REFUSED = {"projections"}  # of so few people
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +46,15 @@ def check_equal(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame
 
 def test_the_community_has_every_artefact_and_none_is_empty(whole):
     assert set(whole[1]) == set(contracts.all_contracts())
-    assert {name for name, frame in whole[1].items() if frame.empty} <= OF_PLACES  # nothing need look wrong
+    assert {name for name, frame in whole[1].items() if frame.empty} <= OF_PLACES | REFUSED
 
 
-@pytest.mark.hard
 def test_what_comes_after_the_week_can_be_deleted(whole, tmp_path, monkeypatch):
     found = again(whole, tmp_path, monkeypatch, lambda folder: walking.rewrite(folder, walking.deleted))
     check_equal(found, whole[1], OF_ALL_ROWS)
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.hard) for seed in range(2, 6))])
+@pytest.mark.parametrize("seed", range(1, 4))
 def test_what_comes_after_the_week_can_be_anything(whole, tmp_path, monkeypatch, seed):
     chance = random.Random(seed)
     change = [walking.scrambled(chance), walking.added(chance)]
@@ -60,14 +62,12 @@ def test_what_comes_after_the_week_can_be_anything(whole, tmp_path, monkeypatch,
     check_equal(found, whole[1], OF_ALL_ROWS)
 
 
-@pytest.mark.hard
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", range(1, 3))
 def test_rows_can_stand_in_any_order_and_in_any_file(whole, tmp_path, monkeypatch, seed):
     found = again(whole, tmp_path, monkeypatch, lambda folder: walking.dealt_again(folder, random.Random(seed)))
     check_equal(found, whole[1], OF_ALL_ROWS | OF_PLACES)
 
 
-@pytest.mark.hard
 def test_no_number_depends_on_a_pseudonym_or_on_the_order_of_rows(whole, tmp_path, monkeypatch):
     change = lambda folder: walking.dealt_again(folder, random.Random(1))  # noqa: E731
     found = again(whole, tmp_path, monkeypatch, change, key="another key of the same length")

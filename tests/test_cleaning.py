@@ -84,7 +84,7 @@ def verdicts(shop, kind: str = "events") -> list[tuple[str, str]]:
     return [(row["_status"], row["_reason"]) for row in logs.plain(judged(shop, kind))]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(st.lists(ROWS.filter(len), min_size=1, max_size=3))
 def test_every_row_has_the_one_verdict_of_the_rules_and_all_add_up(shops, parts):
     shop = shops(TOML, **{f"events__{n}_csv": logs.as_csv(HEADER, rows) for n, rows in enumerate(parts)})

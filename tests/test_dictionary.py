@@ -1,11 +1,10 @@
 """The data dictionary has every table with all its columns, under the notebook that makes it."""
 
-import subprocess
-import sys
-
 import pytest
+from typer.testing import CliRunner
 
-from helpers import contracts, paths
+from helpers import contracts
+from helpers.__main__ import app
 from helpers.errors import RunFailed
 from helpers.runs import dictionary
 
@@ -32,6 +31,5 @@ def test_a_name_that_there_is_not_is_answered_with_the_nearest():
 
 
 def test_the_command_prints_it():
-    command = [sys.executable, "-m", "helpers", "dictionary", "tags"]
-    done = subprocess.run(command, cwd=paths.PROJECT, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "tags: one row per user and tag")
+    done = CliRunner().invoke(app, ["dictionary", "tags"])
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "tags: one row per user and tag")

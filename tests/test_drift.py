@@ -72,7 +72,7 @@ ROWS = st.lists(
 
 
 @given(ROWS)
-@settings(made.AS_FOUND, max_examples=25)
+@settings(made.AS_FOUND, max_examples=10)
 def test_distances_shares_and_fans_are_those_of_a_recount_in_plain_python(rows):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drift, "LEAST_DAYS", 1)

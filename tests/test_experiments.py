@@ -87,7 +87,7 @@ def recount(rows: list[tuple[str, str, int]], visits: dict, metric: dict) -> dic
 
 
 @given(ASSIGNED, VISITS)
-@settings(made.AS_FOUND, max_examples=8)
+@settings(made.AS_FOUND, max_examples=5)
 def test_moments_and_effects_are_those_of_a_recount(rows, visits):
     moments = experiments.moments([PLAN], assignments(rows), None, user_day(visits), last_day=LAST)
     effects = experiments.effects(moments, [PLAN]).set_index("metric")
@@ -112,7 +112,7 @@ def test_moments_and_effects_are_those_of_a_recount(rows, visits):
 
 
 @given(ASSIGNED)
-@settings(made.AS_FOUND, max_examples=12)
+@settings(made.AS_FOUND, max_examples=6)
 def test_people_in_several_arms_or_in_none_that_was_planned_are_left_out_and_counted(rows):
     found = experiments.arms([PLAN], assignments(rows), None).set_index("variant")
     seen = {user: {variant for name, variant, _ in rows if name == user} for user, _, _ in rows}

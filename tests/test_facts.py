@@ -91,13 +91,13 @@ def built(roles) -> dict[str, Fact]:
     }
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(event_logs())
 def test_counts_amounts_sessions_and_dwell_of_a_day_are_those_of_the_definitions(built, roles, rows):
     assert built["user_day"](rows, "user_id", "day") == plain.user_day(rows, roles)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(event_logs())
 def test_first_days_weights_kinds_campaigns_hours_and_replies_are_those_of_the_definitions(built, roles, rows):
     assert built["first_seen"](rows, "user_id") == plain.first_seen(rows, roles)
@@ -109,7 +109,7 @@ def test_first_days_weights_kinds_campaigns_hours_and_replies_are_those_of_the_d
     assert built["reply_day"](rows, "from_user", "to_user", "day") == plain.reply_day(rows, roles)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=5)
 @given(event_logs(), st.randoms(use_true_random=False))
 def test_no_fact_depends_on_the_order_of_the_rows(built, rows, random):
     shuffled = random.sample(rows, len(rows))

@@ -79,7 +79,7 @@ def test_ids_of_all_sources_are_known_those_of_inviters_and_units_too(shop, tmp_
     assert [row["source_id"] for row in rows_of(tmp_path / "list.ids.csv")] == list(alone.values())
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=4)
 @given(st.lists(IDS, min_size=1, max_size=20, unique_by=str.strip))
 def test_whatever_the_ids_are_the_file_gives_back_what_python_hashes(tmp_path_factory, ids):
     folder = people.write(tmp_path_factory.mktemp("odd") / "shop")

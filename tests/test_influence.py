@@ -153,7 +153,7 @@ def expected(rows: list[list[str]], future: datetime, known: set[str], suspect: 
     return made
 
 
-@settings(made.AS_FOUND, max_examples=8)
+@settings(made.AS_FOUND, max_examples=5)
 @given(LOGS, KNOWN, st.sampled_from([FUTURE, LATER]))
 def test_the_numbers_without_a_rule_are_those_of_a_cleaning_that_does_not_have_it(shops, rows, known, future):
     users = logs.as_csv(["uid"], [[user] for user in [*known, "u9"]])

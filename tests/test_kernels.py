@@ -103,7 +103,9 @@ time.sleep(120)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.hard) for number in (signal.SIGTERM, signal.SIGINT))]
+)
 def test_kernels_and_the_warm_process_end_with_their_runner_however_it_ends(tmp_path, number):
     runner = subprocess.Popen(
         [sys.executable, "-c", START, str(tmp_path / "kernel.json")], cwd=paths.PROJECT, stdout=subprocess.PIPE, text=True

@@ -105,7 +105,7 @@ def chances(user_day, models: dict):
 
 
 @given(TABLES)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 def test_people_are_described_as_plain_python_does(rows):
     found = described(rows)
     for nth, day in enumerate(EARLIER):

@@ -26,6 +26,7 @@ def named(cells):
     return pytest.mark.parametrize(("name", "cell"), cells, ids=[f"{name}:{cell.id}" for name, cell in cells])
 
 
+LONG = ("02_portraits", "03_segments", "04_retention")  # the report of the sample runs them in any case
 each = pytest.mark.parametrize("book", BOOKS, ids=[book.name for book in BOOKS])
 
 
@@ -125,7 +126,9 @@ def nbval(path):
     return subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=paths.PROJECT)
 
 
-@each
+@pytest.mark.parametrize(
+    "book", [pytest.param(book, marks=[pytest.mark.hard] * (book.name in LONG), id=book.name) for book in BOOKS]
+)
 def test_nbval_runs_every_notebook_and_its_checks_hold(book, own_root):
     said = nbval(book.path)
     assert said.returncode == 0, said.stdout[-3000:]
@@ -146,6 +149,7 @@ def test_nbval_goes_red_when_a_stored_check_output_is_changed(own_root, tmp_path
     assert "Cell outputs differ" in said.stdout
 
 
+@pytest.mark.hard
 def test_the_plain_papermill_command_runs_a_notebook_too(own_root, tmp_path):
     words = ["-m", "papermill", "--log-output", "05_experiments.ipynb", str(tmp_path / "out.ipynb"), "-p", "week", "2026-W10"]
     said = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=paths.NOTEBOOKS)

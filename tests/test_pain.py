@@ -103,7 +103,7 @@ def recounted(rows: list[tuple]) -> dict[tuple[str, str], tuple]:
 
 
 @given(ANSWERS)
-@settings(made.AS_FOUND, max_examples=12)
+@settings(made.AS_FOUND, max_examples=6)
 def test_scores_are_those_of_a_recount_in_plain_python(rows):
     found, expected = scores(rows, CITY), recounted(rows)
     assert {(question, level) for question, _, level in found} == set(expected)

@@ -47,7 +47,7 @@ def interests(rows: list[dict], *, rarity: bool = True) -> dict[tuple[str, str],
 
 
 @given(TOPIC_DAYS, st.booleans())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 def test_interests_are_those_of_a_recount_in_plain_python(rows, rarity):
     found = interests(rows, rarity=rarity)
     expected = plain_portraits.interests(rows, TODAY, 14, rarity)
@@ -154,7 +154,7 @@ def of(facts: dict[str, list[dict]]) -> dict[str, dict]:
 
 
 @given(st.randoms(use_true_random=False), st.sampled_from([4, 9, 30]))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 def test_portraits_are_those_of_a_recount_in_plain_python(chance, people):
     facts = crowd(chance, people)
     tastes = plain_portraits.interests(facts["user_topic_day"], TODAY, 14, True)

@@ -59,20 +59,15 @@ def opened(name: str, root: Path, week: str, built: Path) -> Opened:
     return Opened(run, {kind: run.keep(run.source(kind)) for kind in kinds})
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("real")
-
-
 @pytest.fixture
-def data_set(real_data, built, monkeypatch):
+def data_set(real_data, real_built, monkeypatch):
     """Opens a data set by its name, the file or folder that holds it, and a week."""
-    monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(built))
+    monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(real_built))
     monkeypatch.setenv(privacy.KEY_VARIABLE, "a key that only tests have")
 
     def find(name: str, source: str, week: str) -> Opened:
         found = real_data(source)
-        return opened(name, found if found.is_dir() else found.parent, week, built)
+        return opened(name, found if found.is_dir() else found.parent, week, real_built)
 
     return find
 
@@ -212,13 +207,13 @@ allow_columns = ["called", "place"]
 
 
 @pytest.fixture
-def by_name(real_data, built, monkeypatch) -> Opened:
+def by_name(real_data, real_built, monkeypatch) -> Opened:
     """Members and badges of travel_se once more, the names of both read, too, and nobody hidden."""
-    monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(built))
-    folder = built / "by_name"
+    monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(real_built))
+    folder = real_built / "by_name"
     folder.mkdir(exist_ok=True)
     (folder / "dataset.toml").write_text(BY_NAME, "utf-8")
-    return opened(str(folder), real_data("travel_se_2017"), "2017-W33", built)
+    return opened(str(folder), real_data("travel_se_2017"), "2017-W33", real_built)
 
 
 def test_names_such_as_null_none_and_nan_are_text_and_people_of_their_own(by_name):
@@ -352,13 +347,13 @@ def test_hillstrom_loses_none_of_the_customers_whose_rows_are_equal(hillstrom):
     assert number(units.unit_id.nunique()) == known["rows"]
 
 
-def test_hillstroms_equal_rows_would_be_lost_if_they_were_taken_for_duplicates(hillstrom, real_data, built, tmp_path):
+def test_hillstroms_equal_rows_would_be_lost_if_they_were_taken_for_duplicates(hillstrom, real_data, real_built, tmp_path):
     folder, text = tmp_path / "once", (hillstrom.run.dataset.folder / "dataset.toml").read_text("utf-8")
     folder.mkdir()
     wanted = "drop_exact_duplicates = false"
     assert wanted in text
     (folder / "dataset.toml").write_text(text.replace(wanted, "drop_exact_duplicates = true"), "utf-8")
-    [row] = opened(str(folder), real_data("hillstrom_email.csv.gz").parent, "latest", built).ledger(whole=True).values()
+    [row] = opened(str(folder), real_data("hillstrom_email.csv.gz").parent, "latest", real_built).ledger(whole=True).values()
     assert row["duplicates"] == golden("hillstrom")["equal_rows"]
 
 

@@ -77,7 +77,7 @@ def steps(people: list[dict], measure: str) -> dict[str, float]:
 
 
 @given(st.lists(PERSON, min_size=1, max_size=30))
-@settings(made.AS_FOUND, max_examples=8)
+@settings(made.AS_FOUND, max_examples=5)
 def test_the_review_is_that_of_a_recount_in_plain_python(people):
     found = review(people)
     total = sum(person["net_90"] for person in people)
@@ -155,7 +155,7 @@ def recount(days: dict[str, list[int]], length: int) -> tuple:
         st.lists(st.one_of(st.integers(-5, 120), st.sampled_from([0, 29, 43, 44, 57, 58, 71, 72, 363, 364])), unique=True),
     )
 )
-@settings(made.AS_FOUND, max_examples=10)
+@settings(made.AS_FOUND, max_examples=5)
 def test_gaps_are_those_of_a_recount_in_plain_python(days):
     found = gaps(days)
     assert found.index.tolist() == [1, 2, 3, 5, 7, 10, 14, 21, 28, 35, 42, 56, 70, 91]

@@ -124,6 +124,24 @@ def test_a_mistake_in_a_tag_is_told_with_its_place(shop, change, said):
     assert said in str(caught.value) and "rules.toml: [" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ("horizon = 0", "[retention] horizon = 0\n  It must be at least 1."),
+        ("brackets = [[1, 3], [9, 5]]", "[9, 5] must be a first and a last week"),
+        ("brackets = [[1, 2, 3]]", "[1, 2, 3] must be"),
+        ('pair = ["channel"]', "two different ones of channel, entry_activity, entry_contribution, or none"),
+        ('pair = ["city", "entry_activity"]', "two different ones of channel"),
+        ("[retention.entry]\nhihg = 3", 'Did you mean "high"?'),
+    ],
+)
+def test_a_mistake_in_the_rules_of_cohorts_is_told_with_its_place(shop, own, said):
+    with pytest.raises(InputError) as caught:
+        ruling.check(shop(rules=f"[retention]\n{own}\n"))
+    assert said in str(caught.value)
+    ruling.check(shop(rules='[retention]\nslices = ["city"]\npair = ["city", "entry_activity"]\nbrackets = []\n'))
+
+
 def test_all_mistakes_of_all_tags_are_told_at_once_and_by_the_check_too(shop):
     wrong = TAG.replace("create_28 >=", "one >=").replace("{create_28}", "{two}")
     made = shop(rules=wrong + TAG.replace("poet", "p").replace(">=", ""))

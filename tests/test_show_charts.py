@@ -75,7 +75,15 @@ def drawing(shown: gate.Shown) -> str:
 
 
 def texts(shown: gate.Shown) -> list[str]:
-    return re.findall(r"<text[^>]*>([^<]*)</text>", drawing(shown))
+    return re.findall(r"<t(?:ext|span)[^>]*>([^<]+)</t(?:ext|span)>", drawing(shown))
+
+
+def test_of_a_long_series_the_data_tell_the_last_rows_and_how_many_there_are():
+    days = pd.date_range("2024-01-01", periods=400)
+    frame = pd.DataFrame({"day": days, "people": range(100, 500)})
+    html = charts.lines(frame, x="day", y="people", unit="people", finding="f", measure="m").html
+    assert "Data of this figure: the last 208 of 400 rows" in html and html.count("<th scope=row>") == 208
+    assert ">499<" in html and ">291<" not in html.split("<table")[1]
 
 
 @pytest.mark.parametrize("kind", ["lines", "bars", "flows", "heat", "forest", "cross"])
@@ -282,3 +290,22 @@ def test_figures_are_quick():
     start = time.process_time()
     all_figures(points())
     assert time.process_time() - start < 6 * 0.25
+
+
+def test_a_point_outside_of_its_usual_band_has_a_dot_and_the_data_say_what_is_usual():
+    frame = points().head(3).assign(low=[0.45, 0.45, 0.2], high=[0.6, 0.6, 0.35])
+    usual, plain = (charts.lines(frame, x="week", y="rate", low="low", high="high", n="n", shaded=kind, unit="share", **SAID)
+                    for kind in ("usual", "interval"))  # fmt: skip
+    assert drawing(usual).count("alarm") == 1 and "alarm" not in drawing(plain)
+    assert "where it usually lies" in usual.html and "95 % interval" not in usual.html
+    assert ">Usual<" in usual.html and ">45.0 to 60.0 %<" in usual.html
+
+
+def test_the_number_of_a_bar_below_zero_stands_before_its_interval():
+    numbers = {"value": [-50.0, 20.0, -200.0], "low": [-90.0, 10.0, -200.0], "high": [-10.0, 30.0, -200.0]}
+    frame = pd.DataFrame({"part": ["ads", "friend", "search"], **numbers})
+    places = []
+    for low in (frame["low"], frame["value"]):
+        found = charts.bars(frame.assign(low=low), category="part", value="value", low="low", high="high", unit="count", **SAID)
+        places.append(float(re.search(r'<text[^>]*x="([\d.]+)"[^>]*>-50<', drawing(found))[1]))
+    assert places[0] < places[1]

@@ -1,5 +1,7 @@
 """Widgets: live where somebody is, one silent call where nobody is."""
 
+from datetime import date
+
 import pytest
 
 from helpers.show import controls, tables
@@ -60,12 +62,30 @@ def test_labels_of_a_dict_stand_for_its_values(monkeypatch):
     assert calls[0] == {"unit": 30}
 
 
+@pytest.mark.parametrize("nothing", [[], {}, controls.Stretch([])])
+@pytest.mark.parametrize("headless", ["", "1"])
+def test_where_there_is_nothing_to_choose_from_it_is_said_and_nothing_called(monkeypatch, nothing, headless):
+    monkeypatch.setenv(controls.HEADLESS, headless)
+    calls = []
+    said = controls.explore(seen(calls), unit=["week"], metric=nothing)
+    assert "there is nothing to choose from yet" in said.text and calls == []
+
+
+def test_a_stretch_gives_its_two_ends(monkeypatch):
+    monkeypatch.delenv(controls.HEADLESS, raising=False)
+    calls = []
+    box = controls.explore(seen(calls), cohorts=controls.Stretch([date(2026, 1, 5), date(2026, 1, 12), date(2026, 1, 19)]))
+    slider = box.children[0].children[0]
+    assert type(slider).__name__ == "SelectionRangeSlider" and slider.options[0] == ("5 Jan 2026", date(2026, 1, 5))
+    slider.index = (1, 2)
+    assert calls == [{"cohorts": (date(2026, 1, 5), date(2026, 1, 19))}, {"cohorts": (date(2026, 1, 12), date(2026, 1, 19))}]
+
+
 @pytest.mark.parametrize(
     ("choices", "start", "says"),
     [
         ({"by": ["channel"]}, {"by": "chanel"}, 'Did you mean "channel"'),
         ({"weeks": (4, 26)}, {"weeks": 99}, "from 4 to 26"),
-        ({"by": []}, {}, "nothing to choose from"),
         ({"by": ["channel"]}, {"bye": "x"}, 'Did you mean "by"'),
     ],
 )

@@ -84,7 +84,7 @@ def reader_bounds(table: np.ndarray, hidden: np.ndarray, entry: tuple[int, int])
     return ends[0], -ends[1]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     st.integers(2, 5).flatmap(
         lambda columns: st.lists(

@@ -157,6 +157,15 @@ def test_a_page_over_the_limit_names_its_heaviest_cells():
         rendered(code("light-cell", figure()), code("heavy-cell", heavy))
 
 
+def test_a_page_that_its_code_makes_too_large_is_made_without_and_says_so():
+    large = gate.Shown("<p>" + "x" * (page.LARGEST - 30_000) + "</p>", "x")
+    cells = [code("large-cell", large), code("light-cell", figure())]
+    assert "<summary>Code</summary>" in rendered(*cells)
+    cells[1].source = "a = 1\n" * 9000
+    html = rendered(*cells)
+    assert "<summary>Code</summary>" not in html and "The notebook has it." in html and 'id="light-cell"' in html
+
+
 def test_an_unknown_quality_is_refused():
     with pytest.raises(ValueError, match="good, warn, alarm"):
         rendered(info=page.PageInfo("d", "t", quality="green"))

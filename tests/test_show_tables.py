@@ -52,7 +52,7 @@ COLUMNS = {"week": "week", "rate": ("Retention", "share"), "lo..hi": "share", "n
 
 def test_heads_and_rows_name_their_scope_and_the_caption_holds_the_title():
     html = tables.table(weeks(3), title="Return", subtitle="Members", columns=COLUMNS).html
-    assert html.count('<th scope="col"') == 4 and html.count('<th scope="row">') == 3
+    assert html.count("<th scope=col") == 4 and html.count("<th scope=row>") == 3
     assert "<caption><strong>Return</strong><span>Members</span></caption>" in html
     assert Cells(html).rows[1] == ["2026-W01", "20.0 %", "10.0 to 30.0 %", "100"]
 
@@ -62,6 +62,15 @@ def test_the_last_26_periods_stay_and_the_others_are_folded():
     shown, folded = html.split("<details>")
     assert [row[0] for row in Cells(shown).rows[1:]] == [f"2026-W{i:02d}" for i in range(15, 41)]
     assert "Earlier rows (14)" in folded and len(Cells(folded).rows) == 15
+
+
+def test_of_years_of_rows_the_newest_are_folded_and_the_others_counted():
+    frame = weeks(400).assign(week=[f"week {number}" for number in range(400)])
+    html = tables.table(frame, title="t", columns=COLUMNS).html
+    assert "Earlier rows (104 of 374, the others are in the data)" in html
+    assert ">week 399<" in html and ">week 270<" in html and ">week 269<" not in html
+    html = tables.table(frame, title="t", columns=COLUMNS, keep="first", fold=12).html
+    assert ">week 115<" in html and ">week 116<" not in html
 
 
 def test_a_ranking_keeps_its_first_rows():
@@ -79,12 +88,19 @@ def test_small_groups_lose_every_number_and_the_note_says_why():
     assert Cells(shown.html).rows[1] == ["2026-W01", "<10", "<10", "<10"]
     assert "77" not in shown.html + shown.text
     assert "fewer than 10 people" in shown.html
-    assert shown.html.count('class="few num"') == 3
+    assert shown.html.count("<td class=few>") == 3
 
 
 def test_a_size_that_is_not_shown_withholds_all_the_same():
     columns = {"week": "week", "rate": "share"}
     assert Cells(tables.table(weeks(1).assign(n=3), title="t", columns=columns, n="n").html).rows[1] == ["2026-W01", "<10"]
+
+
+def test_only_a_number_of_people_that_is_small_itself_is_called_small_where_the_size_is_not_shown():
+    frame = weeks(2).assign(active=[400, 500], back=[3, 40], least=[3, 40])
+    columns = {"week": "week", "active": "people", "back": "people", "rate": "share"}
+    rows = Cells(tables.table(frame, title="t", columns=columns, n="least").html).rows
+    assert rows[1:] == [["2026-W01", "withheld", "<10", "withheld"], ["2026-W02", "500", "40", "20.0 %"]]
 
 
 def test_parts_of_a_known_whole_leave_no_single_gap():

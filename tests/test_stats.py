@@ -177,6 +177,7 @@ def test_relative_change_of_a_negative_baseline_keeps_its_direction():
     assert math.isnan(stats.compare_means((100, 0.0, 4.0), (100, 5.0, 4.0)).relative)
 
 
+@pytest.mark.hard
 def test_2000_aa_splits_of_shares_and_of_revenue_alarm_5_times_in_100():
     """The acceptance rule `aa_calibration` of tests/reference/experiments.json: 4 to 6 in 100."""
     rng = np.random.default_rng(0)

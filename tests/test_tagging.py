@@ -75,7 +75,7 @@ def under(name: str, limit: float):
 
 
 @given(st.integers(3, 9), st.integers(1, 4), st.integers(0, 99))
-@settings(made.AS_FOUND, max_examples=5)
+@settings(made.AS_FOUND, max_examples=3)
 def test_tags_are_carried_as_a_state_machine_carries_them(weeks, min_weeks, seed):
     own = [
         rule("first", "breadth >= 0.8", keep_until="breadth < 0.5", min_weeks=min_weeks, exclusive=1),
@@ -105,7 +105,7 @@ def test_tags_are_carried_as_a_state_machine_carries_them(weeks, min_weeks, seed
 
 
 @given(st.integers(3, 8), st.integers(0, 99))
-@settings(made.AS_FOUND, max_examples=3)
+@settings(made.AS_FOUND, max_examples=2)
 def test_who_carried_a_tag_a_week_ago_is_who_carried_it_then(weeks, seed):
     own = [
         rule("first", "breadth >= 0.8", keep_until="breadth < 0.5", min_weeks=2, exclusive=1),

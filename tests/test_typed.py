@@ -144,7 +144,7 @@ def grown(inner):
 sqls = st.recursive(st.one_of(columns, numbers), grown, max_leaves=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.one_of(sqls, texts), rows)
 def test_what_an_expression_becomes_can_be_read_again_and_means_the_same(sql, row):
     once = expressions.parse(sql)
@@ -153,7 +153,7 @@ def test_what_an_expression_becomes_can_be_read_again_and_means_the_same(sql, ro
     assert value(once.sql(), row) == value(sql, row)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(sqls, rows)
 @example('("a" * "b") * ("a" * "select")', dict.fromkeys(NAMES, "999999999999"))
 @example('("a" - "b") - ("a" * "b")', dict.fromkeys(NAMES, "-999999999999"))
@@ -165,7 +165,7 @@ def test_no_row_of_text_makes_an_expression_fail(sql, row):
 money = st.decimals(-(10**9), 10**9, places=2)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(money, money, st.decimals(-999, 999, places=2))
 @example(Decimal("558947587.79"), Decimal(0), Decimal("499.43"))
 def test_sums_products_and_quotients_of_text_are_those_of_decimals(a, b, c):

@@ -59,7 +59,7 @@ def test_local_times_are_the_instants_and_days_of_zoneinfo_however_the_clock_is_
     ]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.lists(st.tuples(TIMES, OFFSETS, st.sampled_from(" T")), min_size=5, max_size=30), st.sampled_from(ZONES))
 def test_a_time_with_an_offset_is_one_instant_in_any_zone(shops, given_times, name):
     zone = ZoneInfo(name)
@@ -108,7 +108,7 @@ def amounts(shops, texts: list[str], expression: str = "fee") -> list[dict]:
     return shops(logs.toml(f'amount = "{expression}"'), events_csv=content).records()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(st.lists(st.decimals(-(10**9), 10**9, places=4), min_size=1, max_size=30))
 def test_amounts_are_exact_decimals(shops, numbers):
     rows = amounts(shops, [format(number, "f") for number in numbers])

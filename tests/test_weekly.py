@@ -9,14 +9,10 @@ import made
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from helpers import contracts, retention, weekly
 
 ALL = ["weekly_actives", "new_members", "week1_retention", "content_per_active", "payers", "net_amount"]
-SLICE = st.integers(0, 500).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size)))
-COUNTS = st.dictionaries(st.sampled_from("abcd"), SLICE, min_size=1)
 
 
 def visit(user: str, at: int, **what) -> dict:
@@ -29,11 +25,10 @@ def sunday(week: int):
 
 def kpis(rows: list[dict], week: int, **has: bool) -> pd.DataFrame:
     days = made.table("user_day", rows)
-    cube = retention.cohort_cube(made.first_seen(rows), days)
+    cube = retention.cohort_cube(days)
     has = {"paid": True, "creates": True} | has
-    return weekly.kpis(weekly.weeks(days), retention.growth(days), cube, last_day=sunday(week), **has).set_index(
-        "metric"
-    )
+    growth = retention.growth(retention.presence_day(days, last_day=sunday(week)), last_day=sunday(week))
+    return weekly.kpis(weekly.weeks(days), growth, cube, last_day=sunday(week), **has).set_index("metric")
 
 
 def crowd(weeks: int = 9) -> list[dict]:
@@ -195,37 +190,6 @@ def test_contents_of_regulars_have_an_interval_that_is_wide_enough():
     assert np.mean(covered) > 0.95 - 2 * 0.031
 
 
-@given(COUNTS, COUNTS)
-@settings(deadline=None, max_examples=60)
-def test_rate_and_mix_add_up_to_the_change(before, now):
-    tables = [pd.DataFrame(given, index=["size", "active"]).T for given in (before, now)]
-    found = weekly.decompose(*tables)
-    total = [table["active"].sum() / table["size"].sum() if table["size"].sum() else math.nan for table in tables]
-    assert sorted(found["slice"]) == sorted(set(before) | set(now))
-    parts = found[["rate", "mix"]].sum(skipna=False).sum(skipna=False)
-    assert parts == pytest.approx(total[1] - total[0], abs=1e-12, nan_ok=True)
-
-
-@given(st.lists(SLICE.filter(lambda pair: pair[0] > 0), min_size=2, max_size=4), st.integers(2, 5))
-@settings(deadline=None, max_examples=40)
-def test_with_the_same_shares_of_the_whole_all_is_rate_and_with_the_same_rates_all_is_mix(slices, factor):
-    before = pd.DataFrame(slices, columns=["size", "active"])
-    grown = weekly.decompose(before, before.assign(active=0, size=before["size"] * factor))
-    assert grown["mix"].abs().max() == pytest.approx(0, abs=1e-12)
-    shifted = before.copy()
-    shifted.iloc[0] *= factor
-    assert weekly.decompose(before, shifted)["rate"].abs().max() == pytest.approx(0, abs=1e-12)
-
-
-def test_a_slice_that_grows_below_the_average_pulls_the_whole_down():
-    """The vector `simpson-mix`: both slices are up 2 points, the whole is down 7."""
-    before = pd.DataFrame({"size": [800, 200], "active": [320, 20]}, ["organic", "paid"])
-    now = pd.DataFrame({"size": [500, 500], "active": [210, 60]}, ["organic", "paid"])
-    found = weekly.decompose(before, now).set_index("slice")
-    assert found["rate"].tolist() == pytest.approx([0.65 * 0.02, 0.35 * 0.02])
-    assert found["mix"].tolist() == pytest.approx([-0.3 * (0.41 - 0.305), 0.3 * (0.11 - 0.305)])
-
-
 def test_the_change_of_retention_in_parts_is_the_change_that_is_shown():
     """Of the 17 who joined in week 7, only 9 came back in week 8."""
     lost = {f"u7.{number}" for number in range(9, 17)}
@@ -233,7 +197,7 @@ def test_the_change_of_retention_in_parts_is_the_change_that_is_shown():
     people = sorted({row["user_id"] for row in rows})
     users = [{"user_id": name, "channel": "ads" if int(name.split(".")[1]) % 3 else "friend"} for name in people]
     slices = {"channel": retention.slice_of(made.table("users", users), "channel")}
-    cube = retention.cohort_cube(made.first_seen(rows), made.table("user_day", rows), slices)
+    cube = retention.cohort_cube(made.table("user_day", rows), slices)
     shown = kpis(rows, 8).loc["week1_retention"]
     found = weekly.retention_change(cube, last_day=sunday(8), dimension="channel")
     assert shown["change"] == 9 / 17 - 1 and set(found["slice"]) == {"ads", "friend"}

@@ -67,7 +67,7 @@ def rows(found: pd.DataFrame, columns: list[str]) -> dict:
 
 
 @given(TIERS, TIERS, LOGS, REPLIES, ANSWERS)
-@settings(made.AS_FOUND, max_examples=6)
+@settings(made.AS_FOUND, max_examples=4)
 def test_worth_is_that_of_a_recount_in_plain_python(now, before, days, replies, answers):
     found = worth(now, before, days, replies, answers)
     asked = {row["question"] for who, day in ((now, TODAY), (before, TODAY - WEEK))
@@ -198,7 +198,7 @@ def test_gini_and_the_first_of_a_hundred_are_those_of_the_textbook():
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=40).filter(any), st.integers(2, 5))
-@settings(made.AS_FOUND, max_examples=8)
+@settings(made.AS_FOUND, max_examples=5)
 def test_gini_does_not_change_with_the_unit_nor_when_everybody_is_there_twice(values, factor):
     found = held({"own": values, "unit": [value * factor for value in values], "twice": values * 2})
     assert found["gini"].tolist() == pytest.approx([plain_worth.gini(values)[0]] * 3, abs=1e-9)

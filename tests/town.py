@@ -1,4 +1,4 @@
-"""A town of 240 people and 13 weeks with everything in it, as facts: for what must be the same on every engine."""
+"""A town of 240 people and 13 weeks, or larger, with everything in it, as facts: for what must be the same on every engine."""
 
 from __future__ import annotations
 
@@ -25,30 +25,39 @@ TOPICS = ("art", "cats", "tech", "音乐", "tea")
 
 
 @cache
-def town() -> dict[str, pa.Table]:
-    """The facts of the log by name, and `users` and `feedback`."""
-    log = made.backend().create_table("town", plain_facts.log(events()))
+def town(people: int = PEOPLE, days: int = DAYS, settled: int = 3, weary: int = 0) -> dict[str, pa.Table]:
+    """The facts of the log by name, and `users` and `feedback`.
+
+    Args:
+        settled: So many people are there from the first day on for each who comes some day.
+        weary: Every so manyth person hardly comes in the last four weeks; 0: nobody.
+    """
+    log = made.backend().create_table("town", plain_facts.log(events(people, days, settled, weary)), overwrite=True)
     events_ = facts.timed(log)
-    days = facts.user_day(events_, ROLES)
+    user_day = facts.user_day(events_, ROLES)
     found = {
-        "user_day": days, "first_seen": facts.first_seen(days), "user_hour": facts.user_hour(events_, ROLES),
+        "user_day": user_day, "first_seen": facts.first_seen(user_day), "user_hour": facts.user_hour(events_, ROLES),
         "user_topic_day": facts.user_topic_day(events_, ROLES, WEIGHTS), "reply_day": facts.reply_day(events_, ROLES),
         "user_kind_day": facts.user_kind_day(events_, ROLES), "user_campaign_day": facts.user_campaign_day(events_),
     }  # fmt: skip
-    return {name: table.to_pyarrow() for name, table in found.items()} | {"users": users(), "feedback": feedback()}
+    return {name: table.to_pyarrow() for name, table in found.items()} | {
+        "users": users(people, days), "feedback": feedback(people, days),
+    }  # fmt: skip
 
 
-def events() -> list[dict]:
+def events(people: int, days: int, settled: int, weary: int) -> list[dict]:
     """The log: lives of all lengths, some of whom pay after they have come often, some change what they care for."""
     chance, rows = random.Random(11), []
-    for number in range(PEOPLE - 10):
-        first, keen = chance.choice([0, 0, 0, chance.randrange(DAYS)]), chance.choice([0.05, 0.2, 0.5])
-        last = chance.choice([DAYS + 3, DAYS + 3, chance.randrange(first, DAYS)])
-        payday = chance.randrange(21, DAYS - 7) if chance.random() < 2.5 * keen else DAYS + 9
+    for number in range(people - 10):
+        first, keen = chance.choice([*[0] * settled, chance.randrange(days)]), chance.choice([0.05, 0.2, 0.5])
+        last = chance.choice([days + 3, days + 3, chance.randrange(first, days)])
+        payday = chance.randrange(21, days - 7) if chance.random() < 2.5 * keen else days + 9
         tastes = chance.sample(TOPICS, 3)
         for day in range(first, last + 1):
+            if weary and not number % weary and day == days - 28:
+                keen /= 10
             if day == first or chance.random() < keen:
-                favourite = tastes[0] if number % 3 or day < DAYS - 28 else tastes[1]
+                favourite = tastes[0] if number % 3 or day < days - 28 else tastes[1]
                 rows += visit(chance, f"u{number:03d}", day, [favourite, favourite, *tastes, None])
             if day >= payday and (day == payday or chance.random() < 0.08):
                 rows += purchase(chance, f"u{number:03d}", day)
@@ -82,14 +91,14 @@ def purchase(chance: random.Random, user: str, day: int) -> list[dict]:
     return [paid, back] if chance.random() < 0.15 else [paid]
 
 
-def users() -> pa.Table:
+def users(people: int, days: int) -> pa.Table:
     """Who signed up: not everybody, some who never came, some after the last day."""
     chance, rows = random.Random(12), []
-    for number in range(PEOPLE):
+    for number in range(people):
         if chance.random() < 0.9:
             rows.append({
                 "user_id": f"u{number:03d}", "channel": chance.choice([None, "ads", "friends", "search"]),
-                "registered_day": chance.choice([None, *(made.day(at) for at in (-200, -3, 0, 30, DAYS - 1, DAYS))]),
+                "registered_day": chance.choice([None, *(made.day(at) for at in (-200, -3, 0, 30, days - 1, days))]),
                 "city": chance.choice([None, "上海", "Oslo"]), "gender": chance.choice([None, "f", "m"]),
                 "birth_year": chance.choice([None, 1850.0, 1961.0, 1991.0, 2001.0, 2010.0]),
                 "referrer_id": chance.choice([None, None, "", f"u{chance.randrange(30):03d}"]),
@@ -97,12 +106,12 @@ def users() -> pa.Table:
     return made.arrow("users", rows)
 
 
-def feedback() -> pa.Table:
+def feedback(people: int, days: int) -> pa.Table:
     """Answers to two questions, those of some people low."""
     chance, rows = random.Random(13), []
-    for number in range(PEOPLE):
+    for number in range(people):
         for question, highest in (("content", 5), ("recommend", 10)):
-            for at in sorted({chance.randrange(DAYS) for _ in range(chance.choice([0, 1, 3]))}):
+            for at in sorted({chance.randrange(days) for _ in range(chance.choice([0, 1, 3]))}):
                 score = chance.randrange(1 + 2 * (number % 2), highest + 1) / chance.choice([1, 1, 3])
                 rows.append({"user_id": f"u{number:03d}", "day": made.day(at), "question": question, "score": score})
     return made.arrow("feedback", rows)

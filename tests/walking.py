@@ -17,10 +17,11 @@ from helpers.sources import privacy
 
 SAMPLE = paths.PROJECT / "data" / "sample"
 KEY = "a key that only tests have"
-MEMBERS, WEEKS = 300, 18
+MEMBERS, WEEKS = 300, 22
 WEEK, AS_OF, UNTIL = "2026-W06", datetime(2026, 2, 9), date(2026, 3, 8)
 TIMES = {"users.csv": 2, "assignments.csv": 3, "touches.csv": 2, "feedback.csv": 1}  # where a row's time stands
 EVENT_TIME = 1
+ARMS = ("holdout", "touched", "touched")
 
 
 def community(folder: Path) -> Path:
@@ -35,7 +36,11 @@ def community(folder: Path) -> Path:
     (folder / "dataset.toml").write_text(f"data_until = {UNTIL}\n" + "\n".join(kept) + UNITS, "utf-8")
     shutil.copy(SAMPLE / "experiments.toml", folder)
     arms = "\n".join(f"p{number},{'ab'[number % 2]},{number % 3}" for number in range(60))
+    days = [f"2025-12-0{day} 10:00:00" for day in range(1, 8)]
+    sent = "\n".join(f"u{number:06d},autumn,{days[number % 7]},{ARMS[number % 3]},0.80" for number in range(1, 240))
+    (raw / "touches.csv").write_text((raw / "touches.csv").read_text("utf-8") + sent + "\n", "utf-8")
     (raw / "trial.csv").write_text(f"unit,arm,score\n{arms}\n", "utf-8")
+    rewrite(folder, lambda lines, path: lines)  # what is later stands below, so that places stay as they are
     return folder
 
 
@@ -100,7 +105,9 @@ def scrambled(chance: random.Random):
     def change(lines: list[str], path: Path) -> list[str]:
         if path.name == "users.csv" or not lines:
             return [line.replace("2025", "2026") for line in lines]
-        columns = [list(column) for column in zip(*(line.split(",") for line in lines if '"' not in line), strict=False)]
+        rows = [line.split(",") for line in lines if '"' not in line]
+        whole = max(len(cells) for cells in rows)
+        columns = [list(column) for column in zip(*(cells for cells in rows if len(cells) == whole), strict=True)]
         for column in columns:
             chance.shuffle(column)
         return [",".join(cells) for cells in zip(*columns, strict=True)]

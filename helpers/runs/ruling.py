@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset
 
 OF = "a portrait"
+AT_ENTRY = ("entry_activity", "entry_contribution")  # as cohorts are told apart by it, too
 
 
 def check(dataset: Dataset) -> None:
@@ -41,7 +42,20 @@ def of_limits(made: Mapping[str, Any]) -> list[Mistake]:
     for section in ("activity", "contribution", "payment", "value"):
         if made[section]["hold_weeks"] < 1:
             wrong.append(Mistake(f"[{section}] hold_weeks", "It must be at least 1.", made[section]["hold_weeks"]))
-    return wrong
+    return wrong + of_cohorts(made["retention"])
+
+
+def of_cohorts(section: Mapping[str, Any]) -> list[Mistake]:
+    """What is wrong with the spans of weeks and the pair of dimensions of cohort tables."""
+    pair, known = section["pair"], [*section["slices"], *AT_ENTRY]
+    unfit = [span for span in section["brackets"] if len(span) != 2 or not 0 <= span[0] <= span[1]]
+    faults = {
+        "horizon": "It must be at least 1." if section["horizon"] < 1 else "",
+        "brackets": f"{unfit[0]} must be a first and a last week, the last not before the first." if unfit else "",
+        "pair": f"It must be two different ones of {', '.join(known)}, or none."
+        if pair and (len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(known)) else "",
+    }  # fmt: skip
+    return [Mistake(f"[retention] {name}", fault, section[name]) for name, fault in faults.items() if fault]
 
 
 def of_tag(tag: Mapping[str, Any]) -> list[Mistake]:

@@ -217,7 +217,7 @@ def _model(befores: tuple[date, ...], windows: list[_Window], rules: dict) -> Pa
         return _refused("alike", facts)
     if seen.paid.sum() < FEWEST_TESTED:
         return _refused("few_tested", facts)
-    weights, intercept = _calibrated(features, paid, weight, _turns(learned))
+    weights, intercept = calibrated(features, paid, weight, turns([window.paid for window in learned]))
     odds = np.clip(seen.features @ weights + intercept, -FARTHEST, FARTHEST)
     given = (np.round(1 / (1 + np.exp(-odds)), 9), seen.paid, seen.weight)
     base, top = facts["learned_paid"] / facts["learned_people"], rules["payment"]["potential_share"]
@@ -227,20 +227,24 @@ def _model(befores: tuple[date, ...], windows: list[_Window], rules: dict) -> Pa
     return PayModel(refused, intercept, named, _verdict(refused, facts), proof.tenths(*given))
 
 
-def _turns(learned: list[_Window]) -> np.ndarray:
-    """Which of two parts each row belongs to: the windows, or the halves of what was done where one has too few payers."""
-    if len(learned) == 2 and all(window.paid.sum() >= FEWEST_TESTED and not window.paid.all() for window in learned):
-        return np.repeat([0, 1], [len(window.paid) for window in learned])
-    paid = np.concatenate([window.paid for window in learned])
-    turns = np.empty(len(paid), dtype=int)
-    turns[np.argsort(paid, kind="stable")] = np.arange(len(paid)) % 2
-    return turns
+def turns(outcomes: list[np.ndarray]) -> np.ndarray:
+    """Which of two parts each row belongs to: the windows, or the halves of what was done where one has too few of either kind.
+
+    Args:
+        outcomes: Of each window, whether each row did what is to be told.
+    """
+    if len(outcomes) == 2 and all(did.sum() >= FEWEST_TESTED and not did.all() for did in outcomes):
+        return np.repeat([0, 1], [len(did) for did in outcomes])
+    did = np.concatenate(outcomes)
+    halves = np.empty(len(did), dtype=int)
+    halves[np.argsort(did, kind="stable")] = np.arange(len(did)) % 2
+    return halves
 
 
-def _calibrated(features, paid, weight, turns) -> tuple[np.ndarray, float]:
+def calibrated(features, paid, weight, turns) -> tuple[np.ndarray, float]:
     """Weights and intercept, stretched so that the odds of either part, as the other part teaches them, fit what came of it.
 
-    The scaling of Platt (1999), on people whom the scaled model has not seen.
+    The scaling of Platt (1999), on people whom the scaled model has not seen. `turns` as the function of that name gives them.
     """
     foreign = np.empty(len(paid))
     for turn in (0, 1):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from helpers.errors import nearest
-from helpers.show import gate
+from helpers.show import format, gate, tables, words
 
 HEADLESS = "GROWTH_RINGS_HEADLESS"
+
+
+class Stretch(NamedTuple):
+    """A choice of neighbours among values in their order: the function is given the first and the last of them."""
+
+    values: Sequence[Any]
 
 
 def explore(function: Callable[..., Any], *, start: dict[str, Any] | None = None, **choices: Any) -> Any:
@@ -19,20 +25,23 @@ def explore(function: Callable[..., Any], *, start: dict[str, Any] | None = None
         function: Takes the choices by name; what it returns is displayed, and so is its error.
         start: Values to begin with, by name; without one, a choice begins with its first value.
         choices: By name: a list (menu), a dict (menu of labels), `(low, high)` or `(low, high, step)` of numbers
-            (slider), True or False (box), text (field).
+            (slider), a Stretch of values (slider with two ends), True or False (box), text (field).
 
     Returns:
         A widget; or None when headless, the function having been called once with the starting values, so that a
-        broken cell fails the run.
+        broken cell fails the run. Where a choice has no values, a line that says so.
 
     Raises:
-        ValueError: A starting value is not among its choices, or a choice has no values.
+        ValueError: A starting value is not among its choices.
     """
     start = start or {}
     unknown = set(start) - set(choices)
     if unknown:
         name = sorted(unknown)[0]
         raise ValueError(f'start: there is no choice "{name}". Choices: {", ".join(choices)}.{nearest(name, choices)}')
+    for name, choice in choices.items():
+        if isinstance(choice, list | dict | Stretch) and not _options(choice):
+            return tables.skipped(words.label(name), words.word("explore.nothing"))
     first = {name: _first(name, choice, start.get(name)) for name, choice in choices.items()}
     if headless():
         function(**first)
@@ -73,12 +82,13 @@ def _markup(result: Any) -> str:
 
 
 def _options(choice: Any) -> list[tuple[str, Any]]:
-    pairs = choice.items() if isinstance(choice, dict) else ((str(value), value) for value in choice)
+    values = choice.values if isinstance(choice, Stretch) else choice
+    pairs = values.items() if isinstance(values, dict) else ((str(value), value) for value in values)
     return [(str(label), value) for label, value in pairs]
 
 
 def _is_slider(choice: Any) -> bool:
-    numbers = isinstance(choice, tuple) and len(choice) in (2, 3)
+    numbers = isinstance(choice, tuple) and not isinstance(choice, Stretch) and len(choice) in (2, 3)
     return numbers and all(isinstance(v, int | float) and not isinstance(v, bool) for v in choice)
 
 
@@ -92,8 +102,8 @@ def _first(name: str, choice: Any, wanted: Any) -> Any:
             raise ValueError(f"{name} = {value}: the slider goes from {choice[0]} to {choice[1]}.")
         return value
     options = _options(choice)
-    if not options:
-        raise ValueError(f"{name}: there is nothing to choose from.")
+    if isinstance(choice, Stretch):
+        return wanted or (choice.values[0], choice.values[-1])
     values = [value for _, value in options]
     if wanted is not None and wanted not in values:
         known = [label for label, _ in options]
@@ -103,8 +113,6 @@ def _first(name: str, choice: Any, wanted: Any) -> Any:
 
 def _widget(name: str, choice: Any, value: Any) -> Any:
     import ipywidgets
-
-    from helpers.show import words
 
     named: dict[str, Any] = {"value": value, "description": words.label(name), "style": {"description_width": "initial"}}
     if isinstance(choice, bool):
@@ -116,4 +124,7 @@ def _widget(name: str, choice: Any, value: Any) -> Any:
         step = choice[2] if len(choice) == 3 else 1 if whole else (choice[1] - choice[0]) / 100
         kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
         return kind(min=choice[0], max=choice[1], step=step, continuous_update=False, **named)
+    if isinstance(choice, Stretch):
+        options = [(format.value(each, "date") if hasattr(each, "year") else str(each), each) for each in choice.values]
+        return ipywidgets.SelectionRangeSlider(options=options, continuous_update=False, **named)
     return ipywidgets.Dropdown(options=_options(choice), **named)

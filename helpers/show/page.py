@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,8 @@ class PageInfo:
     `dataset` is the name that readers know, `week` an ISO week or "undated", `week_dates` its days in words,
     `status` one line ("complete; data up to 8 Mar 2026"), `quality` its mark ("good", "warn", "alarm" or ""),
     `links` the pages of the run as (href, label, is it this one), `footer` what traces the numbers, `skipped` a line
-    for each part that the dataset does not allow, `restated` one for each number that has moved since it was published.
+    for each part that the dataset does not allow, `restated` one for each number that has moved since it was published,
+    `code` whether the code of the cells is on it.
     """
 
     dataset: str
@@ -47,10 +48,11 @@ class PageInfo:
     skipped: list[str] = field(default_factory=list)
     quality: str = ""
     restated: list[str] = field(default_factory=list)
+    code: bool = True
 
 
 def render(nb: NotebookNode, page: PageInfo) -> str:
-    """The page of an executed notebook.
+    """The page of an executed notebook; one that would be over 300 KiB with its code is made without, and says so.
 
     Raises:
         ValueError: `page.quality` is none of QUALITIES.
@@ -58,8 +60,9 @@ def render(nb: NotebookNode, page: PageInfo) -> str:
     """
     if page.quality not in QUALITIES:
         raise ValueError(f'quality "{page.quality}" is unknown. Marks: {", ".join(QUALITIES[1:])}, or none.')
-    body, _ = _exporter().from_notebook_node(nb, resources={"page": page, "css": stylesheet()})
-    body = _tidy(body)
+    body = _made(nb, page)
+    if len(body.encode()) > LARGEST:
+        body = _made(nb, replace(page, code=False, skipped=[*page.skipped, words.word("page.no_code")]))
     size = len(body.encode())
     if size > LARGEST:
         raise RunFailed(
@@ -68,6 +71,11 @@ def render(nb: NotebookNode, page: PageInfo) -> str:
             "  Draw fewer marks, fold or shorten long tables, or move a figure to another notebook."
         )
     return body
+
+
+def _made(nb: NotebookNode, page: PageInfo) -> str:
+    body, _ = _exporter().from_notebook_node(nb, resources={"page": page, "css": stylesheet()})
+    return _tidy(body)
 
 
 def history(name: str, rows: list[dict[str, Any]], *, title: str | None = None, language: str = "en") -> str:
@@ -124,7 +132,7 @@ def _exporter() -> Any:
         extra_template_basedirs=[str(gate.TEMPLATE)],
         template_paths=[str(gate.TEMPLATE), str(installed)],
         filters={
-            "escape": gate.escape, "word": words.word, "shown": _shown, "is_shown": _is_shown, "summary": _summary,
+            "escape": gate.escape, "code": _code, "word": words.word, "shown": _shown, "is_shown": _is_shown, "summary": _summary,
             "is_folded": lambda cell: bool(FOLDED & _tags(cell)), "prose": _prose, "when": _when, "heading": _heading,
         },
     )  # fmt: skip
@@ -198,7 +206,15 @@ def _heading(page: PageInfo) -> str:
     return " · ".join(filter(None, [page.title, page.dataset, page.week]))
 
 
+def _code(source: str) -> str:
+    """Code as the text of an element, in which quotes need no mark."""
+    return gate.escape(source).replace("&quot;", '"').replace("&#x27;", "'")
+
+
 def _tidy(body: str) -> str:
+    """Without empty lines, and without the ends of cells and rows, which browsers know by what follows: a fifth of a page."""
+    body = re.sub(r"</t[dh]>(?=<t[dh][ >]|</tr>)", "", body)
+    body = re.sub(r"</tr>(?=<tr>|</t(?:body|head)>)", "", body)
     return re.sub(r"\n\s*\n+", "\n", body).strip() + "\n"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TONES = ("", "good", "warn", "alarm")
 HEADLINE_WORDS = 25
-_NUMBER = r"[-+]?\d+(?:[,.]\d+)*"
+_NUMBER = r"[-+]?\d+(?:[,.:]\d+)*"
 # What must not part at the end of a line: a number and its unit, the two ends of an interval, a letter and its value.
 _TOGETHER = re.compile(
     rf"(?:\b[A-Z]{{3}} |\b[np] = )?{_NUMBER}(?: (?:%|points?|days?)(?!\w)| (?:to|至) {_NUMBER}(?: (?:%|points?|days?)(?!\w))?)"

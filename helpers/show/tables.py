@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ONE_LINE = 20
+MOST_FOLDED = 104
 
 Column = str | tuple[str, str] | tuple[str, str, int]
 
@@ -37,7 +38,7 @@ def table(
         columns: Which columns, in which order: a unit, (label, unit) or (label, unit, digits). The name `low..high`
             makes one cell of two columns, the ends of an interval. The first column names the row.
         n: The column with the size of the group that a row describes; small groups lose all their numbers.
-        fold: Rows shown; the others are folded.
+        fold: Rows shown; the others are folded, at most 104 of them.
         keep: "last" for periods (the newest stay), "first" for rankings.
         parts: The rows are parts of a whole that readers may know; `within` names the column that delimits several
             wholes. See `gate.withhold`.
@@ -70,7 +71,11 @@ def _folded(head, rows, titles: tuple[str, str | None], fold: int, keep: str) ->
     caption += f"<span>{sentences.unbroken(subtitle)}</span>" if subtitle else ""
     body = scrolled(grid(head, shown, caption), title)
     if folded:
-        summary = words.word("tables.earlier" if keep == "last" else "tables.further", n=len(folded))
+        n = format.value(len(folded), "count")
+        if len(folded) > MOST_FOLDED:
+            n = words.word("tables.some", n=MOST_FOLDED, of=n)
+            folded = folded[-MOST_FOLDED:] if keep == "last" else folded[:MOST_FOLDED]
+        summary = words.word("tables.earlier" if keep == "last" else "tables.further", n=n)
         rest = scrolled(grid(head, folded, escape(summary), quiet=True), summary)
         body += f"<details><summary>{escape(summary)}</summary>{rest}</details>"
     return body
@@ -89,12 +94,18 @@ def _cells(frame, specs, n, needed, whole: tuple[bool, str | None]) -> tuple[lis
     values = [name for name in needed if specs.get(name, ("", "text"))[1] in format.NUMERIC or name not in specs]
     values = [name for name in dict.fromkeys(values) if name not in keys]
     safe = gate.withhold(frame, n, values, parts=whole[0], within=whole[1])
+    # Where a row's size is not shown, "fewer than 10" of a number of people would be read as that number.
+    people = [name for name in values if name in specs and specs[name][1] == "people"] if n not in needed else []
+    small = {name: list(gate.are_small(frame[name])) for name in people}
     rows, withheld = [], False
-    for record in safe.to_dict("records"):
+    for place, record in enumerate(safe.to_dict("records")):
         row = []
         for at, (name, (_, unit, digits)) in enumerate(specs.items()):
             hidden = bool(record["withheld"]) and (set(name.split("..")) <= {*values, n}) and at > 0
-            text = record["withheld"] if hidden else _cell(record, name, unit, digits)
+            mark = record["withheld"]
+            if people and not (name in small and small[name][place]):
+                mark = words.word("gate.withheld")
+            text = mark if hidden else _cell(record, name, unit, digits)
             withheld = withheld or hidden or text == gate.small_mark()
             kinds = ["few"] if record["few"] and unit in format.NUMERIC else []
             row.append((text, " ".join([*kinds, *(["num"] if unit in format.NUMERIC else [])])))
@@ -116,25 +127,22 @@ def grid(
     caption: str = "",
     *,
     quiet: bool = False,
-    dense: bool = False,
 ) -> str:
     """An HTML table: `head` as (label, is it a number), `rows` as (text, class); `caption` is markup already.
 
-    In a `dense` one numbers are what cells hold unless their class says `key`, which saves a third of its bytes.
+    Numbers are what cells hold unless their class says `key`, which saves a third of the bytes.
     """
     rows = [[(text, _long(text, kind)) for text, kind in row] for row in rows]
-    if dense:
-        rows = [[row[0], *((text, _dense(kind)) for text, kind in row[1:])] for row in rows]
-    top = "".join(f'<th scope="col"{" class=num" if number else ""}>{escape(label)}</th>' for label, number in head)
+    rows = [[row[0], *((text, _dense(kind)) for text, kind in row[1:])] for row in rows]
+    top = "".join(f'<th scope=col{" class=num" if number else ""}>{escape(label)}</th>' for label, number in head)
     lines = []
     for row in rows:
-        first = f'<th scope="row"{_kind(row[0][1])}>{escape(row[0][0])}</th>' if row else ""
+        first = f'<th scope=row{_kind(row[0][1])}>{escape(row[0][0])}</th>' if row else ""
         cells = "".join(f"<td{_kind(kind)}>{escape(text)}</td>" for text, kind in row[1:])
         lines.append(f"<tr>{first}{cells}</tr>")
     hidden = " class=quiet" if quiet else ""
     title = f"<caption{hidden}>{caption}</caption>" if caption else ""
-    opened = "<table class=dense>" if dense else "<table>"
-    return f"{opened}{title}<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return f"<table class=dense>{title}<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def _long(text: str, kind: str) -> str:

@@ -78,7 +78,7 @@ def kpis(
     begun = weeks["week"].min() if len(weeks) else monday
     every = pd.date_range(min(begun, monday), monday, freq="7D")
     week = weeks.set_index("week").reindex(every, fill_value=0)
-    flows = growth.astype({"first": "int64"}).set_index("week").reindex(every, fill_value=0)
+    flows = growth.set_index("week")[["new", "resurrected", "first"]].astype("int64").reindex(every, fill_value=0)
     new = flows["new"].astype(float).where(~flows["first"].astype(bool))
     rows = [
         _row("weekly_actives", week["active"], _flow_change(week["active"], flows), week["active"]),

@@ -107,7 +107,7 @@ def scale(values: Sequence[object]) -> Scale:
         ticks = nice(min(at), max(at), 6)
         whole = all(a.is_integer() for a in at)
         inside = [t for t in ticks if min(at) <= t <= max(at) and (t.is_integer() or not whole)]
-        step = ticks[1] - ticks[0]
+        step = inside[1] - inside[0] if len(inside) > 1 else ticks[1] - ticks[0]
         texts = [(t, tick_text(t, "count" if whole else "number", step)) for t in inside]
         return replace(_spread_out(at, texts), counted=True)
     keys = list(dict.fromkeys(str(v) for v in kept))

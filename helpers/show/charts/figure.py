@@ -12,6 +12,9 @@ from helpers.show.gate import Shown, escape
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_ROWS = 208  # of a figure's data
+PEOPLE = object()  # the column of those behind all lines of a figure's data
+
 
 @dataclass(frozen=True)
 class Said:
@@ -78,11 +81,14 @@ def figure(
     title = f"<strong>{sentences.unbroken(words_of.finding)}</strong><span>{sentences.unbroken(words_of.measure)}</span>"
     nothing = f'<p class="note">{escape(words.word("chart.empty"))}</p>'
     plot = f'<div class="plot" aria-hidden="true">{drawing or nothing}</div>'
-    data = tables.scrolled(tables.grid(list(head), rows, dense=True), words.word("chart.data"))
+    name = words.word("chart.data")
+    if len(rows) > MOST_ROWS:
+        name = words.word("chart.data_some", n=MOST_ROWS, of=format.value(len(rows), "count"))
+    data = tables.scrolled(tables.grid(list(head), rows[-MOST_ROWS:]), name)
     markup = (
         f'<div class="gr gr-figure {look}"><figure role="img" aria-label="{escape(alt)}">'
         f"<figcaption>{title}</figcaption>{plot}</figure>{under}"
-        f'<details class="data"><summary>{escape(words.word("chart.data"))}</summary>{data}</details></div>'
+        f'<details class="data"><summary>{escape(name)}</summary>{data}</details></div>'
     ).replace(' "><figure', '"><figure')
     text = [words_of.finding, words_of.measure, tables.plain_grid([label for label, _ in head], rows), *lines]
     return Shown(markup, "\n".join(text))
@@ -97,19 +103,20 @@ def data(
     low: str | None = None,
     high: str | None = None,
     n: str | None = None,
+    interval: str = "interval",
 ) -> tuple[list[tuple[str, bool]], list[list[tuple[str, str]]]]:
-    """Head and rows of the folded data of a frame that passed `gate.withhold`."""
-    interval = bool(low and high)
+    """Head and rows of the folded data of a frame that passed `gate.withhold`; `interval` is what `low` and `high` are."""
+    ends = bool(low and high)
     n = n if n in safe.columns and n not in values else None
     counted = {key: at > 0 and is_numeric(safe[key]) for at, key in enumerate(keys)}
     head = [(words.label(key), counted[key]) for key in keys]
     head += [(words.label(name), True) for name in values]
-    head += [(words.word("tables.interval"), True)] * interval + [(words.label("n"), True)] * bool(n)
+    head += [(words.word(f"tables.{interval}"), True)] * ends + [(words.label("n"), True)] * bool(n)
     rows = []
     for record in safe.to_dict("records"):
         gone, few = record["withheld"], bool(record["few"])
         texts = [said_as.value(record[name]) for name in values]
-        if interval:
+        if ends:
             texts.append(format.interval(record[low], record[high], said_as.unit, digits=said_as.digits))
         if n:
             texts.append(format.value(record[n], "people"))
@@ -119,18 +126,20 @@ def data(
 
 
 def side_by_side(
-    safe: pd.DataFrame, said_as: Said, *, key: str, by: str, value: str
+    safe: pd.DataFrame, said_as: Said, *, key: str, by: str, value: str, n: str | None = None
 ) -> tuple[list[tuple[str, bool]], list[list[tuple[str, str]]]]:
-    """Head and rows of the folded data with one column a line, where a point is one number only."""
+    """Head and rows of the folded data with one column a line, where a point is one number only; `n` is that of all lines."""
     names = list(dict.fromkeys(safe[by]))
     cells: dict[str, dict[object, tuple[str, str]]] = {}
-    for at, name, number, gone, few in zip(
-        safe[key], safe[by], safe[value], safe["withheld"], safe["few"], strict=True
-    ):
-        cells.setdefault(key_text(at), {})[name] = number_cell(gone or said_as.value(number), bool(few))
-    head = [(words.label(key), False), *[(words.tier(name), True) for name in names]]
+    for record in safe.to_dict("records"):
+        found = cells.setdefault(key_text(record[key]), {})
+        found[record[by]] = number_cell(record["withheld"] or said_as.value(record[value]), bool(record["few"]))
+        if n:
+            found[PEOPLE] = number_cell(record["withheld"] or format.value(record[n], "people"), bool(record["few"]))
+    head = [(words.label(key), False), *[(words.tier(name), True) for name in names], *[(words.label("n"), True)] * bool(n)]
     nothing = number_cell(format.UNDEFINED)
-    return head, [[(at, ""), *[found.get(name, nothing) for name in names]] for at, found in cells.items()]
+    order = [*names, *[PEOPLE] * bool(n)]
+    return head, [[(at, ""), *[found.get(name, nothing) for name in order]] for at, found in cells.items()]
 
 
 def is_numeric(values: Iterable[object]) -> bool:

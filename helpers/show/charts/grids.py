@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 CELL = 11.0
 ROW = 25.0
-NARROWEST = 27.5
+NARROWEST = 28
+GAP = 1
 
 
 @dataclass(frozen=True)
@@ -212,21 +214,23 @@ def _draw(grid: Grid, legend) -> tuple[str, str]:
     low, high = grid.limits or (0.0, 1.0)
     names = [axes.wrap(name, 150)[0] for name in grid.rows]
     sized = max((axes.width(text) for text in grid.after), default=0.0)
-    left = max((axes.width(name) for name in names), default=0.0) + sized + (24 if sized else 12)
+    # Whole numbers make sharp edges and short paths.
+    left = ceil(max((axes.width(name) for name in names), default=0.0) + sized + (24 if sized else 12))
     many = max(len(grid.columns), 1)
     wide = max(svg.WIDTH, left + many * NARROWEST + 4)
-    cell = min((wide - left - 4) / many, 96.0)
+    cell = floor(min((wide - left - 4) / many, 96.0))
     heads = [axes.wrap(name, cell - 4) for name in grid.columns]
     top = 8 + axes.LINE * (max((len(head) for head in heads), default=1) + bool(grid.corner))
     tall = ROW if many > 8 else ROW + 6
+    top = ceil(top)
     bottom = 30.0 if legend else 4.0
     sheet = svg.sheet(top + tall * len(grid.rows) + bottom, width=wide, xlim=(0, many), ylim=(len(grid.rows), 0),
                       margins=(left, wide - left - cell * many, top, bottom))  # fmt: skip
     steps = _steps(grid.numbers, low, high)
-    gap_x, gap_y = 0.75 / cell, 0.75 / tall
+    gap_x, gap_y = GAP / cell, GAP / tall
     for at, name in enumerate(palette.RAMP):
         found = zip(*np.nonzero(steps == at), strict=True)
-        svg.blocks(sheet, name, [(j + gap_x, i + 1 - gap_y, j + 1 - gap_x, i + gap_y) for i, j in found])
+        svg.blocks(sheet, name, [(j, i + 1 - gap_y, j + 1 - gap_x, i) for i, j in found])
     _grid_words(sheet, grid, names, heads, cell, steps)
     if legend:
         _legend(sheet, legend(low), legend(high))
@@ -273,6 +277,6 @@ def _legend(sheet: svg.Sheet, low: str, high: str) -> None:
         f'<path class="f-{name}" d="M{x + i * each:.1f} {y:.1f}h{each:g}v12h-{each:g}z"/>'
         for i, name in enumerate(palette.RAMP)
     )
-    sheet.words.append(strip)
+    sheet.marks.append(strip)
     svg.put(sheet, sheet.left, y + 10.5, low)
     svg.put(sheet, x + each * len(palette.RAMP) + 8, y + 10.5, high)

@@ -57,14 +57,14 @@ def bars(
 
 
 def _bars(records: list[dict], said, keys, columns, focus) -> str:
-    (category, group), (value, _, high) = keys, columns
+    (category, group), value = keys, columns[0]
     places, height = _places(records, category, group)
     labels = [axes.wrap(words.tier(record[category]), GUTTER) for record in records]
     signed = any(number < 0 for number in figure.floats(record[value] for record in records))
     texts = [record["withheld"] or said.value(record[value], sign=signed) for record in records]
     sheet = _bar_sheet(records, said, labels, texts, height, columns)
     _draw_bars(sheet, records, places, category, columns, focus)
-    _bar_words(sheet, records, places, labels, texts, (value, high))
+    _bar_words(sheet, records, places, labels, texts, columns)
     return svg.markup(sheet)
 
 
@@ -116,7 +116,7 @@ def _bar_tone(record: dict, category: str, focus: object) -> str:
 
 
 def _bar_words(sheet: svg.Sheet, records, places, labels, texts, columns) -> None:
-    value, high = columns
+    value = columns[0]
     for record, (middle, heading), lines, text in zip(records, places, labels, texts, strict=True):
         if heading:
             svg.put(sheet, 0, middle - (BAR + GAP) / 2 - 8, heading, "i b")
@@ -124,10 +124,10 @@ def _bar_words(sheet: svg.Sheet, records, places, labels, texts, columns) -> Non
         for i, line in enumerate(lines):
             svg.put(sheet, sheet.left - 8 if not _negative(sheet) else _gutter(labels), first + i * 16, line, "e i")
         number = figure.floats([record[value]])[0]
-        ends = [v for v in figure.floats([record[value], record[high] if high else None]) if not math.isnan(v)]
+        ends = [v for v in figure.floats(record[c] for c in columns if c) if not math.isnan(v)]
         place, look = sheet.x(max(ends, default=0.0)) + 7, "i b"
         if not math.isnan(number) and number < 0:
-            place, look = sheet.x(number) - 7, "e i b"
+            place, look = sheet.x(min(ends)) - 7, "e i b"
         svg.put(sheet, place, middle + 4.5, text, look if not (record["few"] or record["withheld"]) else look[:-4].strip())
 
 

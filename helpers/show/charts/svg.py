@@ -12,6 +12,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -47,7 +48,8 @@ class Sheet:
     width: float
     figure: Figure
     axes: Axes
-    words: list[str] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)  # beside those of matplotlib
+    words: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)  # look and height: places across and texts
 
     def x(self, value: float) -> float:
         """Where a value lies across, in SVG units."""
@@ -98,14 +100,13 @@ def blocks(on: Sheet, tone: str, boxes: Sequence[tuple[float, float, float, floa
 def put(on: Sheet, x: float, y: float, words: object, look: str = "") -> None:
     """Set words with their baseline at x, y (SVG units). `look` holds class names: `m` middle, `e` end, `b` bold,
     `i` ink instead of grey, `c` the small size of heat map cells, `t-<colour>` in a readable tone of a colour."""
-    kind = f' class="{look}"' if look else ""
-    on.words.append(f'<text x="{_short(x)}" y="{_short(y)}"{kind}>{gate.escape(words)}</text>')
+    on.words.setdefault((look, _short(y)), []).append((_short(x), gate.escape(words)))
 
 
 def leader(on: Sheet, start: tuple[float, float], end: tuple[float, float]) -> None:
     """A dotted line from a mark to its words (SVG units), where they do not touch."""
     path = f"M{_short(start[0])} {_short(start[1])}L{_short(end[0])} {_short(end[1])}"
-    on.words.append(f'<path class="s-base" stroke-dasharray="1 3" d="{path}"/>')
+    on.marks.append(f'<path class="s-base" stroke-dasharray="1 3" d="{path}"/>')
 
 
 def markup(on: Sheet) -> str:
@@ -115,7 +116,17 @@ def markup(on: Sheet) -> str:
         on.figure.savefig(text, format="svg", metadata={"Date": None}, dpi=144)
     marks = _merged(_marks(ET.fromstring(text.getvalue())))
     box = f"0 0 {_short(on.width)} {_short(on.height)}"
-    return f'<svg viewBox="{box}" aria-hidden="true" focusable="false">{"".join(marks)}{"".join(on.words)}</svg>'
+    words = [_line(*place, texts) for place, texts in on.words.items()]
+    return f'<svg viewBox="{box}" aria-hidden="true" focusable="false">{"".join([*marks, *on.marks, *words])}</svg>'
+
+
+def _line(look: str, y: str, texts: list[tuple[str, str]]) -> str:
+    """Words of one look on one line, which is said once for all of them."""
+    kind = f' class="{look}"' if look else ""
+    if len(texts) == 1:
+        return f'<text x="{texts[0][0]}" y="{y}"{kind}>{texts[0][1]}</text>'
+    spans = "".join(f'<tspan x="{x}">{text}</tspan>' for x, text in texts)
+    return f'<text y="{y}"{kind}>{spans}</text>'
 
 
 def _short(number: float) -> str:
@@ -182,13 +193,21 @@ def _compact(data: str, dx: float = 0.0, dy: float = 0.0) -> str:
 
 
 def _stroke(piece: list[tuple[str, list[float]]]) -> str:
-    text, before = "", ""
-    for command, numbers in piece:
-        # After a move, and after a line, another line needs no letter.
-        text += " " if command == "L" and before in ("M", "L") else command
-        text += " ".join(_short(number) for number in numbers)
-        before = command
-    return text
+    if any(command not in "MLz" for command, _ in piece):
+        return "".join(command + " ".join(map(_short, numbers)) for command, numbers in piece)
+    # Each point by its way from the one before, both as rounded, so that nothing adds up: half as long.
+    points = [[round(10 * number) for number in numbers] for _, numbers in piece if numbers]
+    steps = [_tenths(to - here) for before, after in pairwise(points) for here, to in zip(before, after, strict=True)]
+    line = "".join(step if step[0] == "-" or not at else f" {step}" for at, step in enumerate(steps))
+    closed = "z" if piece[-1][0] == "z" else ""
+    return f"M{' '.join(map(_tenths, points[0]))}{'l' if line else ''}{line}{closed}"
+
+
+def _tenths(number: int) -> str:
+    """A number of tenths, without what goes without saying."""
+    whole, tenth = divmod(abs(number), 10)
+    sign = "-" if number < 0 else ""
+    return f"{sign}{whole or ''}.{tenth}" if tenth else f"{sign}{whole}"
 
 
 def _box(piece: list[tuple[str, list[float]]]) -> str:

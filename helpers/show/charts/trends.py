@@ -31,6 +31,7 @@ def lines(
     n: str | None = None,
     partial: str | None = None,
     focus: object = None,
+    shaded: str = "interval",
     digits: int | None = None,
     alt: str | None = None,
 ) -> gate.Shown:
@@ -43,6 +44,7 @@ def lines(
         n: People behind a point; small groups leave a gap, few people are a grey dot.
         partial: A column of booleans: points whose period is not complete (dashed).
         focus: The line to accent; the others turn grey.
+        shaded: What the band is: the "interval" of `y`, or where it is "usual"; a point outside of that has a dot.
     """
     said = figure.said(finding, measure, unit, digits, alt)
     n = n or (y if unit == "people" else None)
@@ -53,13 +55,14 @@ def lines(
     points = _points(safe, scale.at, [figure.key_text(v) for v in safe[x]], names, (y, low, high, partial))
     drawing = ""
     if figure.any_number(safe[y]):
-        drawing = _drawn(points, scale, said, _tones(list(points), focus, by), words.label(x))
+        drawing = _drawn(points, scale, said, _tones(list(points), focus, by), words.label(x), shaded == "usual")
     dashed = bool(partial) and any(bool(v) for v in safe[partial])
-    notes = figure.notes(safe, band="interval_band" if low else "", partial=dashed)
-    if by and not low and n in (None, y):
-        head, rows = figure.side_by_side(safe, said, key=x, by=by, value=y)
+    notes = figure.notes(safe, band=f"{shaded}_band" if low else "", partial=dashed)
+    told = None if n == y else n
+    if by and not low and (told is None or (safe.groupby(x)[told].nunique() == 1).all()):
+        head, rows = figure.side_by_side(safe, said, key=x, by=by, value=y, n=told)
     else:
-        head, rows = figure.data(safe, said, keys=[c for c in (x, by) if c], values=[y], low=low, high=high, n=n)
+        head, rows = figure.data(safe, said, keys=[c for c in (x, by) if c], values=[y], low=low, high=high, n=n, interval=shaded)
     reading = _reading(points, said)
     return figure.figure("lines", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 
@@ -87,11 +90,13 @@ def _tones(names: list[str], focus: object, by: str | None) -> dict[str, str]:
     return palette.tokens(names)
 
 
-def _drawn(points, scale, said, tones, name: str) -> str:
+def _drawn(points, scale, said, tones, name: str, usual: bool = False) -> str:
     sheet = _line_sheet(points, scale, said, tones)
     if scale.counted:
         svg.put(sheet, sheet.width - sheet.right + 12, sheet.height - 7, axes.wrap(name, max(sheet.right - 12, 40), 1)[0])
     _draw_lines(sheet, points, tones)
+    for rows in points.values() if usual else ():
+        _draw_outside(sheet, rows)
     _end_labels(sheet, points, said, tones)
     return svg.markup(sheet)
 
@@ -202,6 +207,15 @@ def _draw_few(sheet: svg.Sheet, rows: list[tuple]) -> None:
         grey, paper = palette.TOKENS["quiet"][0], palette.TOKENS["paper"][0]
         sheet.axes.plot([row[0] for row in few], [row[1] for row in few], "o", color=grey, markeredgecolor=paper,
                         markersize=5, markeredgewidth=1, zorder=6)  # fmt: skip
+
+
+def _draw_outside(sheet: svg.Sheet, rows: list[tuple]) -> None:
+    """A dot on each point that lies outside of its usual band."""
+    outside = [row for row in rows if (row[1] < row[2] or row[1] > row[3]) and not row[6]]
+    if outside:
+        tone, paper = palette.TOKENS["alarm"][0], palette.TOKENS["paper"][0]
+        sheet.axes.plot([row[0] for row in outside], [row[1] for row in outside], "o", color=tone, markeredgecolor=paper,
+                        markersize=8, markeredgewidth=1, zorder=8)  # fmt: skip
 
 
 def _draw_crowd(sheet: svg.Sheet, strokes: list[tuple]) -> None:

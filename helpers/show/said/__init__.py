@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
-from helpers.show.said import clusters, distinct, drift, likelihood, moves, next_interest, pain, review, tags, worth
+from helpers.show.said import (
+    change,
+    clusters,
+    cohorts,
+    distinct,
+    drift,
+    growth,
+    likelihood,
+    moves,
+    next_interest,
+    pain,
+    review,
+    survival,
+    tags,
+    warning,
+    worth,
+)
 
-__all__ = ["clusters", "distinct", "drift", "likelihood", "moves", "next_interest", "pain", "review", "tags", "worth"]
+__all__ = [
+    "change", "clusters", "cohorts", "distinct", "drift", "growth", "likelihood", "moves", "next_interest", "pain", "review",
+    "survival", "tags", "warning", "worth",
+]  # fmt: skip
