@@ -173,6 +173,15 @@ def test_cohorts_that_begin_between_two_days_are_those_of_the_table_and_the_firs
     assert retention.average_by(cube, "all", last_day=SUNDAY, rule=WEEK, between=(begun[0], begun[0])).empty
 
 
+def test_of_many_slices_those_of_most_people_can_be_asked_for():
+    channel = {f"u{number}": "ads" if number % 3 else "friend" for number in range(50)}  # ten are unknown
+    cube = cube_of(crowd(), channel, WEEK, SUNDAY)
+    whole = retention.average_by(cube, "channel", last_day=SUNDAY, rule=WEEK)
+    for most, kept in ((1, {"ads"}), (2, {"ads", "friend"}), (9, {"ads", "friend", "unknown"})):
+        found = retention.average_by(cube, "channel", last_day=SUNDAY, rule=WEEK, most=most)
+        pd.testing.assert_frame_equal(found, whole[whole["slice"].isin(kept)].reset_index(drop=True))
+
+
 def test_the_first_week_is_that_of_the_data_also_for_a_slice_that_begins_later():
     visits = {("a", 0), ("b", 20), ("b", 28), ("c", 30)}
     cube = cube_of(visits, {"a": "ads", "b": "friend", "c": "friend"})

@@ -137,14 +137,18 @@ def average(cohort_table: pd.DataFrame) -> pd.DataFrame:
 
 def average_by(
     cube: pd.DataFrame, dimension: str, *, last_day: date, rule: Rule | None = None, ages: int = 13,
-    between: tuple[date, date] | None = None,
+    between: tuple[date, date] | None = None, most: int | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """The pooled curve of each slice of a dimension: as `average`, with `slice`; no rows for an unknown dimension.
 
     Args:
         between: The first and the last day on which a cohort may begin that counts; by default all do.
+        most: Only so many slices, those of most people.
     """
     chosen = cube["dimension"] == dimension
+    if most is not None:
+        sizes = cube[chosen].drop_duplicates(["slice", "cohort"]).groupby("slice")["size"].sum()
+        chosen &= cube["slice"].isin(sizes.sort_values(ascending=False, kind="stable").index[:most])
     if between is not None:
         chosen &= cube["cohort"].between(*map(pd.Timestamp, between))
     table = _table(cube, chosen, last_day, rule or Rule(), ages, ("slice",))
