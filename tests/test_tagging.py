@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import tomllib
 from collections import Counter
@@ -244,6 +245,14 @@ def test_without_rules_or_people_there_are_no_tags():
 def test_a_rule_that_cannot_be_read_is_named(when):
     with pytest.raises(InputError, match=r"\[\[tag\]\] odd: when = "):
         states({"a": [{}]}, [rule("good", "create_28 > 1"), rule("odd", when)], 1)
+
+
+def test_no_rule_is_blamed_where_the_engine_can_read_none(monkeypatch):
+    module = importlib.import_module("helpers.portraits.tag_states")  # the package has a function of that name
+    monkeypatch.setattr(module, "_is_read", lambda narrow, condition: False)
+    with pytest.raises(Exception, match="nights") as caught:
+        states({"a": [{}]}, [rule("odd", "nights >= 2")], 1)
+    assert not isinstance(caught.value, InputError)
 
 
 def test_the_shipped_tags_are_sound_and_of_five_groups():

@@ -80,19 +80,28 @@ def _asked(earlier: ibis.Table, rules: list[dict], weeks: int) -> ibis.Table:
         return narrow.alias("portraits").sql(text, dialect="duckdb")
     except ibis.IbisError:
         raise
-    except Exception as fault:  # what the author of a condition has done wrong: each engine has its own error for it
-        raise InputError(f"rules.toml: {_blamed(narrow, rules)}\n  {str(fault).splitlines()[0]}") from None
+    except Exception as fault:  # each engine has its own error for a condition that it cannot read
+        blamed = _blamed(narrow, rules)
+        if not blamed:
+            raise
+        raise InputError(f"rules.toml: {blamed}\n  {str(fault).splitlines()[0]}") from None
 
 
 def _blamed(narrow: ibis.Table, rules: list[dict]) -> str:
-    """The first condition that cannot be read by itself."""
-    for rule in rules:
-        for key in ("when", "keep_until"):
-            try:
-                narrow.alias("portraits").sql(f"SELECT ({rule.get(key) or 'TRUE'}) AS x FROM portraits", dialect="duckdb")
-            except Exception:
-                return f'[[tag]] {rule["name"]}: {key} = "{rule[key]}"'
-    return "[[tag]]"
+    """The first condition that cannot be read by itself; none where the engine cannot read at all."""
+    given = [(rule["name"], key, rule[key]) for rule in rules for key in ("when", "keep_until") if rule.get(key)]
+    for name, key, condition in given if _is_read(narrow, "TRUE") else ():
+        if not _is_read(narrow, condition):
+            return f'[[tag]] {name}: {key} = "{condition}"'
+    return ""
+
+
+def _is_read(narrow: ibis.Table, condition: str) -> bool:
+    try:
+        narrow.alias("portraits").sql(f"SELECT ({condition}) AS x FROM portraits", dialect="duckdb")
+    except Exception:  # of whatever engine
+        return False
+    return True
 
 
 def _carried(asked: ibis.Table, rules: list[dict], weeks: int) -> ibis.Table:

@@ -188,13 +188,26 @@ def _windows(user_day: ibis.Table, befores: list[date], rules: dict) -> dict[dat
         return {}
     # held, since all days read it
     people = _described(_parts(user_day, befores).cache(), user_day, befores, rules).drop("user_id", "until")
-    kind = ["nth", "paid"]
-    alike = ibis.window(group_by=kind, order_by=list(FEATURES))
-    people = people.mutate(place=ibis.row_number().over(alike), alike=ibis._.count().over(group_by=kind))
-    step = ((people.alike + MOST_PEOPLE - 1) / MOST_PEOPLE).floor().cast("int64")
-    taken = people.filter(people.place % step == 0).drop("place").to_pandas().sort_values([*FEATURES, "paid"])
-    taken["weight"] = taken["alike"] / taken.groupby(kind)["alike"].transform("size")
-    return {before: _window(taken[taken["nth"] == nth]) for nth, before in enumerate(befores)}
+    rows = taken(people, "paid", FEATURES, most=MOST_PEOPLE)
+    return {before: _window(rows[rows["nth"] == nth]) for nth, before in enumerate(befores)}
+
+
+def taken(people: ibis.Table, outcome: str, features: Sequence[str], *, most: int) -> pd.DataFrame:
+    """Those of each window who leave the engine; of too many every so manyth, in the order of what they did.
+
+    Args:
+        people: `nth`, `outcome` and features.
+        most: Of a window, of those with the outcome, and of those without.
+
+    Returns:
+        The same with `weight`, how many people each row stands for; sorted by window, outcome and features.
+    """
+    kind = ["nth", outcome]
+    alike = ibis.window(group_by=kind, order_by=list(features))
+    rows = people.select(*kind, *features).mutate(place=ibis.row_number().over(alike), alike=ibis._.count().over(group_by=kind))
+    step = ((rows.alike + most - 1) / most).floor().cast("int64")
+    found = rows.filter(rows.place % step == 0).drop("place").to_pandas().sort_values([*kind, *features], ignore_index=True)
+    return found.assign(weight=found["alike"] / found.groupby(kind)["alike"].transform("size"))
 
 
 def _window(taken: pd.DataFrame) -> _Window:

@@ -17,7 +17,16 @@ import pandas as pd
 
 from helpers import contracts
 from helpers.segments import proof
-from helpers.segments.likelihood import DIGITS, FARTHEST, FEWEST_PAID, FEWEST_TESTED, MOST_PEOPLE, calibrated, turns
+from helpers.segments.likelihood import (
+    DIGITS,
+    FARTHEST,
+    FEWEST_PAID,
+    FEWEST_TESTED,
+    MOST_PEOPLE,
+    calibrated,
+    taken,
+    turns,
+)
 
 EPOCH = date(1970, 1, 1)
 WINDOW = timedelta(days=28)
@@ -180,8 +189,8 @@ def risk_model(people: ibis.Table, *, first_day: date | None, last_day: date) ->
     facts = {"last_day": last_day, "history_days": 0 if first_day is None else max((last_day - first_day).days + 1, 0)}
     if not befores:
         return _refused("short_history", facts)
-    taken = _taken(people)
-    test, *learned = [taken[taken["nth"] == nth] for nth in range(len(befores))]
+    rows = taken(people, "lost", FEATURES, most=MOST_PEOPLE)
+    test, *learned = [rows[rows["nth"] == nth] for nth in range(len(befores))]
     learned = [window for window in learned if len(window)]
     facts |= {"tested_from": befores[0] + timedelta(days=1), "tested_until": last_day}
     facts |= {"people": _sum(test), "lost": _sum(test[test["lost"]])}
@@ -212,16 +221,6 @@ def _tested(learned: list[pd.DataFrame], test: pd.DataFrame, facts: dict) -> Ris
     middle = np.round(np.average(features, axis=0, weights=weight), DIGITS)
     named = [dict(zip(FEATURES, map(float, numbers), strict=True)) for numbers in (weights, middle)]
     return RiskModel(refused, intercept, *named, _verdict(refused, facts), proof.tenths(*given).rename(columns=COUNTED))
-
-
-def _taken(people: ibis.Table) -> pd.DataFrame:
-    """Those of each window who leave the engine; of too many every so manyth, ordered by what they did."""
-    kind = ["nth", "lost"]
-    alike = ibis.window(group_by=kind, order_by=list(FEATURES))
-    rows = people.select(*kind, *FEATURES).mutate(place=ibis.row_number().over(alike), alike=ibis._.count().over(group_by=kind))
-    step = ((rows.alike + MOST_PEOPLE - 1) / MOST_PEOPLE).floor().cast("int64")
-    taken = rows.filter(rows.place % step == 0).drop("place").to_pandas().sort_values([*kind, *FEATURES], ignore_index=True)
-    return taken.assign(weight=taken["alike"] / taken.groupby(kind)["alike"].transform("size"))
 
 
 def _features(rows: pd.DataFrame) -> np.ndarray:
