@@ -61,12 +61,6 @@ def test_under_the_alarm_there_is_no_verdict():
     assert "no verdict" in said and "5.0" not in said
 
 
-def test_parts_of_a_change_are_said_with_the_decimals_of_their_sum():
-    split = pd.DataFrame({"rate": [0.0086], "mix": [0.0031]})
-    said = findings.parts(split, "week1_retention")
-    assert "+1.2 points in all" in said and "+0.9 points" in said and "+0.3 points" in said
-
-
 def kpis(**changes) -> pd.DataFrame:
     row = {"metric": "weekly_actives", "value": 500.0, "before": 400.0, "low": 60.0, "high": 140.0, "n": 500, "clear": True}
     return pd.DataFrame([row | changes])

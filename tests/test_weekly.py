@@ -190,23 +190,6 @@ def test_contents_of_regulars_have_an_interval_that_is_wide_enough():
     assert np.mean(covered) > 0.95 - 2 * 0.031
 
 
-def test_the_change_of_retention_in_parts_is_the_change_that_is_shown():
-    """Of the 17 who joined in week 7, only 9 came back in week 8."""
-    lost = {f"u7.{number}" for number in range(9, 17)}
-    rows = [row for row in crowd() if row["user_id"] not in lost or row["day"] < made.day(56)]
-    people = sorted({row["user_id"] for row in rows})
-    users = [{"user_id": name, "channel": "ads" if int(name.split(".")[1]) % 3 else "friend"} for name in people]
-    slices = {"channel": retention.slice_of(made.table("users", users), "channel")}
-    cube = retention.cohort_cube(made.table("user_day", rows), slices)
-    shown = kpis(rows, 8).loc["week1_retention"]
-    found = weekly.retention_change(cube, last_day=sunday(8), dimension="channel")
-    assert shown["change"] == 9 / 17 - 1 and set(found["slice"]) == {"ads", "friend"}
-    assert found[["rate", "mix"]].to_numpy().sum() == pytest.approx(shown["change"])
-    after_an_empty_week = weekly.retention_change(cube, last_day=sunday(9), dimension="channel")
-    assert after_an_empty_week[["rate", "mix"]].to_numpy().sum() == pytest.approx(0 - 9 / 17)
-    assert weekly.retention_change(cube, last_day=sunday(1), dimension="channel") is None
-
-
 def test_a_change_is_clear_when_the_interval_and_the_usual_range_leave_it_out():
     rows = [
         (5, 1, 9, 0, 4),

@@ -167,18 +167,6 @@ def unchanged(kpis: pd.DataFrame) -> str:
     return word("finding.unchanged", names=sentences.listed(quiet, most=8)) if quiet else word("finding.all_changed")
 
 
-def parts(split: pd.DataFrame, name: str) -> str:
-    """A change of a share split into rate and mix, in words."""
-    rate, mix = split["rate"].sum(), split["mix"].sum()
-    return word(
-        "finding.parts",
-        metric=metric(name).label,
-        total=format.value(rate + mix, "points", digits=1),
-        rate=format.value(rate, "points", digits=1),
-        mix=format.value(mix, "points", digits=1),
-    )
-
-
 def status(week: str, last_day: object, data_until: object, *, complete: bool) -> str:
     """The status line: which week, whether it is whole, and how far the data reach."""
     if last_day is None:
