@@ -46,6 +46,8 @@ lab: setup ## Open JupyterLab on the notebooks
 	@$(RUN) -m helpers lab
 
 bench: setup ## Measure cleaning and facts against SQL by hand, a whole run against papermill commands: SIZE=full or small
+	@$(RUN) -c 'import tea_tasting' 2>/dev/null \
+	  || $(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --require-hashes -r requirements-bench.lock
 	@$(RUN) -m benchmarks $(SIZE)
 
 tidy: setup ## Strip the notebooks and mend what ruff can mend
@@ -56,6 +58,8 @@ lock: setup ## Resolve the lock files again, within the bounds of pyproject.toml
 	@$(VENV)/bin/uv pip compile pyproject.toml --extra test --extra build $(LOCKED) -o requirements.lock
 	@$(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["hard"], sep="\n")' \
 	  | $(VENV)/bin/uv pip compile - --constraint requirements.lock $(LOCKED) -o requirements-hard.lock
+	@$(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"], sep="\n")' \
+	  | $(VENV)/bin/uv pip compile - --no-deps --constraint requirements.lock $(LOCKED) -o requirements-bench.lock
 
 clean: ## Remove the environment and everything that was built; sources and reports stay
 	rm -rf $(VENV) .ruff_cache

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import agreement, measure, null_bands, people, walk
+from benchmarks import agreement, coverage, measure, null_bands, people, walk
+from benchmarks import experiments as trial
 from benchmarks.community import WEEKS, Community
 from benchmarks.measure import Cost
 
@@ -19,6 +20,7 @@ MOST_TIME_OF_FACTS = 1.2
 MOST_TIME_OF_APPENDING = 0.1
 MOST_TIME_OF_PEOPLE, MOST_MEMORY_OF_PEOPLE = 1.3, 4.0
 MOST_TIME_OF_RETURNS, MOST_TIME_WITH_FACTS, MOST_MEMORY_OF_RETURNS = 0.25, 1.0, 1.5
+MOST_TIME_OF_MOMENTS, MOST_TIME_OF_CUTS, MOST_MEMORY_OF_MOMENTS = 1.3, 2.0, 1.5
 EVENTS_A_ROW = 5  # what the questions about returns are asked of is larger than the log that is cleaned
 FEW_COMMUNITIES = 3
 ROWS_OF_A_PERSON = 10  # of the log; facts of people are made apart, with 51 events a person
@@ -170,12 +172,44 @@ def returns(community: Community, folder: Path, rounds: int) -> bool:
     return slow or whole or large
 
 
+def experiments(community: Community, folder: Path, rounds: int) -> bool:
+    """Moments of five metrics: everybody, and with ten slices and 28 days, against the same plain sums by hand."""
+    works = ("ours", "cuts", "by_hand", "tea")
+    path, out, people = folder / "units.parquet", {name: folder / f"{name}.json" for name in (*works, "hundred")}, community.rows
+    trial.write(path, people)
+    ours, cuts, by_hand, tea = measure.in_turn(
+        [partial(measure.ask, "benchmarks.experiments", work, path, out[work], built=folder)
+         for work in works], rounds + 1,
+    )  # fmt: skip
+    agreement.check_moments(out["ours"], out["by_hand"])
+    agreement.check_moments(out["cuts"], out["by_hand"])
+    hundred = folder / "hundred.parquet"
+    trial.write(hundred, people // 10, experiments=100)
+    many = measure.ask("benchmarks.experiments", "hundred", hundred, out["hundred"], built=folder)
+    print(f"{people:,} units in Parquet to the moments of five metrics")
+    _print_costs(ours, by_hand)
+    for name, cost in (("10 slices and 28 days, too", cuts), ("tea-tasting", tea), ("100 experiments, 28 days", many)):
+        print(f"  {name:<28}{cost.seconds:8.1f} s {cost.memory:8.1f} GB")
+    print(f"  {tea.seconds / by_hand.seconds:.2f} times SQL by hand by tea-tasting")
+    slow = is_missed("times SQL by hand", ours.seconds / by_hand.seconds, MOST_TIME_OF_MOMENTS)
+    sliced = is_missed("times SQL by hand, with slices and days", cuts.seconds / by_hand.seconds, MOST_TIME_OF_CUTS)
+    large = is_missed("times its memory", max(ours.memory, cuts.memory) / by_hand.memory, MOST_MEMORY_OF_MOMENTS)
+    return slow or sliced or large
+
+
 def alarms(community: Community, folder: Path, rounds: int) -> bool:
     """How often a change is called unusual in communities in which nothing is; of the small size only a few are asked."""
     return bool(null_bands.main(null_bands.COMMUNITIES if community.rows >= SIZES["full"][0] else FEW_COMMUNITIES))
 
 
-WORKS: tuple[Callable[[Community, Path, int], bool], ...] = (cleaning, facts, appending, portraits, tiers, returns, alarms)
+def truths(community: Community, folder: Path, rounds: int) -> bool:
+    """How often intervals of experiments hold the truth, and how often nothing alarms; of the small size only a few draws."""
+    return bool(coverage.main(coverage.REPETITIONS if community.rows >= SIZES["full"][0] else coverage.FEW))
+
+
+WORKS: tuple[Callable[[Community, Path, int], bool], ...] = (
+    cleaning, facts, appending, portraits, tiers, returns, experiments, alarms, truths,
+)  # fmt: skip
 
 
 def _emptied(folder: Path) -> Path:

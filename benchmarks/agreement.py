@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
 
+from benchmarks.experiments import METRICS, PRODUCTS
 from helpers.errors import RunFailed
 
 FACTS = ("user_day", "first_seen", "user_hour", "user_topic_day", "reply_day")
@@ -65,3 +67,24 @@ def check_equal(ours: Path, by_hand: Path) -> None:
 
 def _rows(sql: str) -> list[tuple]:
     return duckdb.execute(sql).fetchall()
+
+
+def check_moments(ours: Path, by_hand: Path) -> None:
+    """Means and sums of products of an experiment against plain sums."""
+    found = json.loads(ours.read_text(encoding="utf-8"))["moments"]
+    for variant, n, *sums in json.loads(by_hand.read_text(encoding="utf-8")):
+        told = dict(zip(("converted", "minutes", "posts", "clicks", "views", "revenue", "before", *PRODUCTS), sums, strict=True))
+        told["converted * converted"] = told["converted"]
+        for metric, (_, columns) in METRICS.items():
+            cell, names = found[metric][variant], list(columns.values())
+            _near(cell["n"], n)
+            for a, first in enumerate(names):
+                _near(cell["mean"][a], told[first] / n)
+                for b, second in enumerate(names[: a + 1]):
+                    product = told.get(f"{first} * {second}", told.get(f"{second} * {first}"))
+                    _near(cell["cross"][a][b], product - told[first] * told[second] / n, product)
+
+
+def _near(found: float, expected: float, scale: float | None = None) -> None:
+    if not abs(found - expected) <= 1e-9 * abs(expected if scale is None else scale):
+        raise RunFailed(f"The moments differ: {found} for {expected}.")

@@ -10,6 +10,7 @@ import sys
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]  # the folder where one stands: a html.py or pandas.py may lie there, beside somebody's data
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -153,6 +154,18 @@ def doctor() -> None:
     if faults:
         raise typer.Exit(4)
     print("Everything is as it should be.")
+
+
+@app.command()
+def verify(
+    record: Annotated[Path, typer.Argument(metavar="RECORD", help="A record as the page of experiments names it.")],
+) -> None:
+    """Compute the numbers of an experiment again, from its record alone, and compare them one by one."""
+    from helpers.runs import records
+
+    found = records.verify(record)
+    print("\n".join(found.lines))
+    raise typer.Exit(0 if found.holds else 1)
 
 
 @app.command()

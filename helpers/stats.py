@@ -97,6 +97,12 @@ def score_interval(k_first, n_first, k_second, n_second, *, confidence: float = 
     return Interval(*((inner + outer) / 2))
 
 
+def score_of(k_first: int, n_first: int, k_second: int, n_second: int, *, difference: float) -> float:
+    """z of the score test that the second share less the first is `difference` (Farrington and Manning 1990); n above 0."""
+    counts = [np.asarray(count, dtype=float) for count in (k_first, n_first, k_second, n_second)]
+    return float(_score(counts, counts[2] / counts[3] - counts[0] / counts[1], np.asarray(difference, dtype=float)))
+
+
 def _score(counts: list[np.ndarray], estimate: np.ndarray, difference: np.ndarray) -> np.ndarray:
     """z of the estimate where the truth is `difference`."""
     k_first, n_first, k_second, n_second = counts
@@ -131,7 +137,7 @@ def compare_means(
     if min(n1, n2) < 2 or not (_varies(mean1, var1) or _varies(mean2, var2)):
         return Difference(difference, UNKNOWN, UNKNOWN, UNKNOWN, relative)
     a, b = var1 / n1, var2 / n2
-    degrees = (a + b) ** 2 / (a**2 / (n1 - 1) + b**2 / (n2 - 1))
+    degrees = welch_degrees(a, n1 - 1, b, n2 - 1)
     error = np.sqrt(a + b)
     half = distributions.t.ppf(0.5 + confidence / 2, degrees) * error
     p = 2 * distributions.t.sf(abs(difference) / error, degrees)
@@ -140,6 +146,12 @@ def compare_means(
 
 def _varies(mean: float, variance: float) -> bool:
     return variance > (ROUNDING * abs(mean)) ** 2
+
+
+def welch_degrees(first: float, degrees_first: float, second: float, degrees_second: float) -> float:
+    """Degrees of freedom of the sum of two squared standard errors (Satterthwaite 1946, Welch 1947)."""
+    share = first / (first + second)  # so that no square leaves the range of floats
+    return 1 / (share**2 / degrees_first + (1 - share) ** 2 / degrees_second)
 
 
 def compare_totals(first: tuple[float, float], second: tuple[float, float], *, confidence: float = 0.95) -> Difference:
@@ -199,7 +211,51 @@ def sample_ratio(observed: list[int], planned: list[float]) -> float:
 
     NaN with fewer than two arms, nobody in any, or a planned share of 0.
     """
-    if len(observed) < 2 or sum(observed) == 0 or min(planned) <= 0:
-        return UNKNOWN
-    expected = np.array(planned) / sum(planned) * sum(observed)
-    return float(distributions.chisquare(observed, expected).pvalue)
+    return sample_ratio_test(observed, planned).p if len(planned) and min(planned) > 0 else UNKNOWN
+
+
+class ChiSquare(NamedTuple):
+    """A chi-square statistic, its degrees of freedom and its p; the statistic and p are NaN where there is nothing to test."""
+
+    statistic: float
+    degrees: int
+    p: float
+
+
+def sample_ratio_test(observed: list[int], planned: list[float]) -> ChiSquare:
+    """Pearson's chi-square of the arms' sizes, as in `sample_ratio`; arms with a planned share of 0 are left out."""
+    pairs = [(count, share) for count, share in zip(observed, planned, strict=True) if share > 0]
+    counts, shares = np.array(pairs, dtype=float).reshape(-1, 2).T
+    if len(pairs) < 2 or not counts.sum():
+        return ChiSquare(UNKNOWN, max(len(pairs) - 1, 0), UNKNOWN)
+    expected = shares / shares.sum() * counts.sum()
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    return ChiSquare(statistic, len(pairs) - 1, float(distributions.chi2.sf(statistic, len(pairs) - 1)))
+
+
+def holm(p) -> np.ndarray:
+    """p corrected by Holm (1979): the chance of any false finding in the family stays below alpha. NaN ones are no part of it.
+
+    statsmodels has it, too, but clears all memory up before it answers.
+    """
+    return _corrected(p, lambda known: np.maximum.accumulate(known * np.arange(len(known), 0, -1)))
+
+
+def benjamini_hochberg(p) -> np.ndarray:
+    """p corrected by Benjamini and Hochberg (1995): the expected share of false findings among all stays below alpha."""
+
+    def step_up(known: np.ndarray) -> np.ndarray:
+        raised = known * len(known) / np.arange(1, len(known) + 1)
+        return np.minimum.accumulate(raised[::-1])[::-1]
+
+    return _corrected(p, step_up)
+
+
+def _corrected(p, rule) -> np.ndarray:
+    """The rule on those that are known, in ascending order; at most 1."""
+    p = np.asarray(p, dtype=float)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    corrected = np.full(p.shape, UNKNOWN)
+    corrected[order] = np.minimum(rule(p[order]), 1.0)
+    return corrected

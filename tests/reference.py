@@ -1,4 +1,4 @@
-"""The toolkit's answers to the vectors of tests/reference/analytics.json.
+"""The toolkit's answers to the vectors of tests/reference/analytics.json and experiments.json.
 
 `answer(case)` sees a case's topic and input, and gives what the public helpers say, under the names of `expected`.
 """
@@ -13,14 +13,13 @@ from zoneinfo import ZoneInfo
 import ibis
 import made
 import pandas as pd
+import reference_effects
+import reference_looks
+from refused import NotCovered
 
 from helpers import facts, portraits, retention, segments, stats
 from helpers.retention import periods
 from helpers.retention.lives import beta_geometric
-
-
-class NotCovered(Exception):
-    """The present helpers do not answer cases of this topic, or not this one; says why."""
 
 
 def answer(case: Mapping) -> dict:
@@ -291,4 +290,6 @@ TOPICS: dict[str, Callable[[Mapping], dict]] = {
     "stickiness": stickiness,
     "tags": tags,
     "win-back": win_back,
+    **reference_effects.TOPICS,
+    **reference_looks.TOPICS,
 }

@@ -87,19 +87,20 @@ def test_experiments_have_the_planted_arms(found, truth):
 
 def test_the_planted_effect_is_found_the_null_is_not_and_the_broken_split_alarms(found, truth):
     effects = found.read("effects").set_index(["experiment", "metric"])
-    health = found.read("health").set_index("experiment")["verdict"]
+    gates = found.read("experiment_gate").set_index("experiment")["verdict"]
+    decisions = found.read("experiment_decisions").set_index("experiment")["decision"]
     tour, feed = (effects.loc[(name, "day7_return")] for name in ("welcome_tour", "feed_order"))
     assert tour["low"] <= truth["experiments"]["welcome_tour"]["day7_effect"] <= tour["high"] and tour["low"] > 0
     assert feed["low"] <= 0 <= feed["high"] and feed["p"] > 0.05
-    assert health.to_dict() == {"welcome_tour": "ok", "feed_order": "ok", "share_button": "alarm"}
-    assert "share_button" not in set(experiments.labelled(found.read("effects"), found.read("health"))["experiment"])
+    assert gates["share_button"] == "alarm" and gates[["welcome_tour", "feed_order"]].ne("alarm").all()
+    assert decisions["welcome_tour"] == "ship" and decisions["feed_order"] != "ship"
+    assert decisions["share_button"] == "unreadable"
+    cube = experiments.Cube.of_frame(found.read("experiment_moments"))
     for name in ("welcome_tour", "feed_order"):
-        planted = truth["experiments"][name]["variants"]
-        moments = found.read("moments").set_index(["experiment", "metric", "variant"])
-        for variant, told in planted.items():
-            cell = moments.loc[(name, "day7_return", variant)]
-            assert cell["n"] + cell["missing"] == told["members"]
-            assert cell["total"] == told["returned_day7"] or cell["missing"]
+        for variant, told in truth["experiments"][name]["variants"].items():
+            cell = cube.arms(name, "day7_return")[variant]
+            assert cell.moments.n + cell.missing == told["members"]
+            assert round(cell.moments.mean_of("value") * cell.moments.n) == told["returned_day7"] or cell.missing
 
 
 def test_portraits_have_the_planted_members_and_referrals(found, truth):
@@ -136,10 +137,12 @@ def null(tmp_path_factory):
 
 def test_in_the_null_community_no_experiment_has_an_effect_or_an_alarm(null):
     run, days, rows = null
-    given = (run.experiments["experiment"], experiments.exposures(rows["assignments"]), None)
-    effects = experiments.effects(experiments.moments(*given, days, last_day=run.last_day), given[0])
-    assert len(effects) == 5 and effects["p"].gt(0.01).all()
-    assert experiments.health(experiments.arms(*given))["verdict"].ne("alarm").all()
+    plans, seen = run.experiments["experiment"], experiments.exposures(rows["assignments"])
+    plans = [{**plan, "slices": [], "strata": []} for plan in plans]
+    cube = experiments.cube(experiments.gather(plans, seen, None, days, last_day=run.last_day), plans, last_day=run.last_day)
+    effects = experiments.effects(cube, plans, last_day=run.last_day)
+    assert len(effects) > 9 and effects["p"].dropna().gt(0.01).all()
+    assert experiments.gate(experiments.health(cube, plans, experiments.arms(plans, seen, None)))["verdict"].ne("alarm").all()
 
 
 def test_in_the_null_community_no_channel_keeps_its_members_worse(null):

@@ -321,16 +321,20 @@ def test_cookie_cats_has_its_players_and_p_values(data_set):
     assert arms.set_index("variant")["people"].to_dict() == {
         arm: known[arm]["players"] for arm in ("gate_30", "gate_40")
     }
-    assert experiments.health(arms)["p"].iloc[0] == pytest.approx(known["p"]["split"], abs=5e-5)
-    moments = experiments.moments(plans, None, units, None, last_day=None)
-    effects = experiments.effects(moments, plans).set_index("metric")
+    cube = experiments.cube(experiments.gather(plans, None, units, None, last_day=None), plans, last_day=None)
+    health = experiments.health(cube, plans, arms).set_index("check")
+    assert health.loc["sample_ratio", "p"] == pytest.approx(known["p"]["split"], abs=5e-5)
+    assert health.loc["sample_ratio", "verdict"] == "watch"
+    effects = experiments.effects(cube, plans, last_day=None).set_index(["metric", "reading"]).xs("planned", level="reading")
     for day, digits in (("retention_1", 3), ("retention_7", 4)):
         row = effects.loc[day]
         assert row["control_value"] == pytest.approx(known["gate_30"][day] / known["gate_30"]["players"], abs=1e-12)
         assert row["value"] == pytest.approx(known["gate_40"][day] / known["gate_40"]["players"], abs=1e-12)
         assert round(row["p"], digits) == known["p"][day]
-    sums = moments[moments["metric"] == "sum_gamerounds"].set_index("variant")["total"]
-    assert sums.to_dict() == {arm: known[arm]["sum_gamerounds"] for arm in ("gate_30", "gate_40")}
+    rounds = {arm: cell.moments for arm, cell in cube.arms("cookie_cats", "sum_gamerounds").items()}
+    assert {arm: round(own.mean_of("value") * own.n, 6) for arm, own in rounds.items()} == {
+        arm: known[arm]["sum_gamerounds"] for arm in ("gate_30", "gate_40")
+    }
     [row] = run.ledger(whole=True).values()
     assert row["kept"] == row["rows_in"] == 90_189
 
@@ -363,11 +367,16 @@ def test_hillstrom_has_its_customers_sums_and_p_values(hillstrom):
     arms = experiments.arms(plans, None, units)
     people = arms.set_index("variant")["people"].to_dict()
     assert people == {arm: known[arm]["customers"] for arm in plans[0]["variants"]}
-    assert experiments.health(arms)["verdict"].tolist() == ["ok"]
-    moments = experiments.moments(plans, None, units, None, last_day=None)
-    for own in moments.itertuples():
-        assert own.total == pytest.approx(float(known[own.variant][own.metric]), abs=1e-6)
-    effects = experiments.effects(moments, plans).set_index(["variant", "metric"])["p"]
-    assert len(effects) == 6
-    for (arm, metric), p in effects.items():
-        assert p == pytest.approx(known[arm]["p"][metric], rel=1e-6)
+    cube = experiments.cube(experiments.gather(plans, None, units, None, last_day=None), plans, last_day=None)
+    health = experiments.health(cube, plans, arms).set_index("check")["verdict"]
+    assert health["sample_ratio"] == "ok"
+    for metric in ("visit", "conversion", "spend"):
+        for arm, cell in cube.arms("e_mail", metric).items():
+            total = cell.moments.mean_of("value") * cell.moments.n
+            assert total == pytest.approx(float(known[arm][metric]), abs=1e-6)
+    nothing = {"strata": [], "covariates": []}
+    plain = [{**plan, **nothing, "metric": [{**one, "covariates": []} for one in plan["metric"]]} for plan in plans]
+    effects = experiments.effects(cube, plain, last_day=None).set_index(["variant", "metric", "reading"])["p"]
+    for arm in ("Mens E-Mail", "Womens E-Mail"):
+        for metric in ("visit", "conversion", "spend"):
+            assert effects[arm, metric, "planned"] == pytest.approx(known[arm]["p"][metric], rel=1e-6)

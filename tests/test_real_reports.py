@@ -53,3 +53,19 @@ def test_cookie_cats_has_pages_for_what_it_has_alone():
     folder = Path(os.environ["GROWTH_RINGS_BUILT_REPORTS"]) / "reports" / "cookie_cats" / "undated"
     assert sorted(path.stem for path in folder.glob("*.html")) == ["01_cleaning", "05_experiments", "index"]
     assert "which has no" in text_of("cookie_cats", "undated", "index")
+
+
+def test_cookie_cats_is_decided_in_one_sentence_with_its_reason():
+    shown = text_of("cookie_cats", "undated", "05_experiments")
+    assert "stop gate_40, as retention_7 is 0.8 points lower than gate_30" in shown
+
+
+def test_cookie_cats_warns_of_the_mean_that_one_player_spoils():
+    assert "sum_gamerounds" in text_of("cookie_cats", "undated", "05_experiments").partition("Does the machinery tell")[2]
+
+
+def test_hillstrom_shows_its_visits_and_ships_the_better_of_two_mails():
+    shown = text_of("hillstrom", "undated", "05_experiments")
+    for figure in ("21,306", "21,307", "21,387", "10.6 %", "18.3 %", "15.1 %"):
+        assert figure in shown
+    assert "ship Mens E-Mail, as visit is 7.7 points higher than No E-Mail" in shown

@@ -1,4 +1,4 @@
-"""rules.toml and experiments.toml: own values over the shipped ones, and plans that fit the dataset."""
+"""rules.toml: own values over the shipped ones, and conditions that fit the columns."""
 
 from __future__ import annotations
 
@@ -180,68 +180,3 @@ def test_a_condition_that_fits_its_columns_is_accepted(sql):
 )  # fmt: skip
 def test_a_condition_that_does_not_fit_says_which_part(sql, said):
     assert said in conditions.fault(sql, TYPED, of="a row")
-
-
-UNITS = 'timezone = "UTC"\n[units.trial]\nfile = "t.csv"\nvariant = "arm"\nvisit = "v"\n'
-PLAN = """
-[[experiment]]
-name = "trial"
-units = "trial"
-control = "a"
-variants = { a = 0.5, b = 0.5 }
-primary = "visit"
-[[experiment.metric]]
-name = "visit"
-kind = "proportion"
-"""
-
-
-def test_an_experiment_on_units_is_read(shop):
-    made = dataset.experiments(shop(UNITS, experiments=PLAN))
-    assert [plan["name"] for plan in made["experiment"]] == ["trial"]
-    assert dataset.experiments(shop(UNITS, experiments=""))["experiment"] == []
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (('units = "trial"', 'units = "trail"'), 'Did you mean "trial"?'),
-        (('control = "a"', 'control = "c"'), "one of the variants: a, b"),
-        (("b = 0.5", "b = 0.4"), "adding up to 1"),
-        (("a = 0.5, b = 0.5", "a = 1.0"), "two or more"),
-        (('primary = "visit"', 'primary = "visits"'), 'Did you mean "visit"?'),
-        (('name = "visit"', 'name = "visitt"'), "maps no such column"),
-        (('"proportion"', '"share"'), "Allowed: proportion, mean"),
-        (('name = "trial"\n', ""), "name"),
-        (("primary", "guard = 1\nprimary"), "guard = 1\n  There is no such key"),
-        (('units = "trial"\n', ""), "dataset.toml has no [assignments]; it has [units.trial]"),
-        (('kind = "proportion"', 'kind = "retention"\nday = 7'), "Allowed: proportion, mean"),
-        (('kind = "proportion"', 'kind = "proportion"\ncolum = "v"'), 'Did you mean "column"?'),
-        (('kind = "proportion"', 'kind = "proportion"\ncolumn = "w"'), "column = "),
-    ],
-)
-def test_a_mistake_in_an_experiment_is_told_with_its_place(shop, change, said):
-    made = shop(UNITS, experiments=PLAN.replace(*change, 1))
-    with pytest.raises(InputError) as caught:
-        dataset.experiments(made)
-    assert said in str(caught.value)
-    assert "experiments.toml: [[experiment]]" in str(caught.value)
-
-
-def test_an_experiment_on_events_says_how_far_its_metrics_look_ahead(shop):
-    assigned = (
-        shops.GOOD
-        + '[assignments]\nfile = "a.csv"\nuser_id = "u"\nexperiment = "e"\nvariant = "v"\nassigned_at = "t"\n'
-    )
-    plan = PLAN.replace('units = "trial"\n', "")
-    kinds = {
-        'kind = "retention"': "day",
-        'kind = "proportion"\nday = 7': "days",
-        'kind = "mean"\ndays = 0\nof = "net"': "days = 0",
-        'kind = "mean"\ndays = 14': "of",
-    }
-    for wrong, said in kinds.items():
-        with pytest.raises(InputError, match=rf"metric visit: {said}"):
-            dataset.experiments(shop(assigned, experiments=plan.replace('kind = "proportion"', wrong)))
-    for right in ('kind = "retention"\nday = 7', 'kind = "mean"\ndays = 14\nof = "net"'):
-        assert dataset.experiments(shop(assigned, experiments=plan.replace('kind = "proportion"', right)))

@@ -45,22 +45,6 @@ def test_growth_is_the_sum_of_what_came_less_what_left():
     assert "as many" in findings.growth(weeks.assign(churned=[0, 50]))
 
 
-def effect(**changes) -> dict:
-    row = {"experiment": "x", "metric": "m", "variant": "b", "control": "a", "kind": "proportion", "difference": 0.05,
-           "low": 0.01, "high": 0.09, "p": 0.01, "n": 500, "control_n": 500, "primary": True}  # fmt: skip
-    return row | changes
-
-
-def test_an_effect_whose_interval_covers_zero_is_no_clear_difference():
-    assert "no clear difference" in findings.effect(effect(low=-0.01))
-    assert "+5.0 points" in findings.effect(effect())
-
-
-def test_under_the_alarm_there_is_no_verdict():
-    said = findings.effect(effect(), health="alarm")
-    assert "no verdict" in said and "5.0" not in said
-
-
 def kpis(**changes) -> pd.DataFrame:
     row = {"metric": "weekly_actives", "value": 500.0, "before": 400.0, "low": 60.0, "high": 140.0, "n": 500, "clear": True}
     return pd.DataFrame([row | changes])

@@ -86,11 +86,11 @@ def variants(values: pd.DataFrame, planned: Iterable[tuple[str, str]] = ()) -> p
 
 def planned(experiments: dict | None, table: str, column: str) -> list[tuple[str, str]]:
     """The names of experiments.toml that belong into a column, each with the experiment (or unit table) that it is of."""
-    plans = [plan for plan in (experiments or {}).get("experiment", []) if ("units" in plan) == (table == "units")]
+    plans = [plan for plan in (experiments or {}).get("experiment", []) if bool(plan.get("units")) == (table == "units")]
     if column == "experiment":
         return [("", plan["name"]) for plan in plans]
     if column == "variant":
-        return [(plan.get("units", plan["name"]), variant) for plan in plans for variant in plan["variants"]]
+        return [(plan.get("units") or plan["name"], variant) for plan in plans for variant in plan["variants"]]
     return []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import paths
+from helpers.runs import restating, store
 from helpers.runs.graph import EVERYTHING, Step
 from helpers.runs.store import Run, lacking
 from helpers.sources.profile import Profile
@@ -26,6 +27,7 @@ WORDS = {
     "helpers": "helpers/ changed",
     "lock": "requirements.lock changed",
     "as of": "the week ends at another instant",
+    "published.csv": "weeks before this one were published",
 }
 
 
@@ -139,6 +141,8 @@ def parts(step: Step, inputs: Inputs, artefacts: dict[str, str]) -> dict[str, An
         found["experiments.toml"] = digest(run.experiments)
     for fact in sorted({"data_until", "complete", "future_from"} & set(names.facts)):
         found[f"the data's {fact}"] = str(getattr(run, fact))
+    if "published" in names.facts:
+        found["published.csv"] = digest(restating.of_experiments(run.dataset.name, run.week, own=False))
     return found
 
 
@@ -191,6 +195,8 @@ def _tampered(step: Step, run: Run, folder: Path, record: Record) -> str:
             return f"its {name} is missing"
         if look(path) != [size, stamp] and file_hash(path) != digest:
             return f"its {name} was changed since"
+    if "record" in step.names.facts and not (folder / store.RECORDS).is_dir():
+        return f"its {store.RECORDS} are missing"
     missing = [name for name in expected(step, run) if name not in record.artefacts]
     return f"its {missing[0]} is missing" if missing else ""
 

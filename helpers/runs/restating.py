@@ -6,12 +6,18 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers import paths
+from helpers.runs.weeks import UNDATED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST = 5
 EQUAL = 1e-9
+TEXTS, NUMBERS = ("week", "metric", "slice"), ("value", "low", "high", "n")
+OF_EXPERIMENT = ": "  # stands between the experiment and its metric
 
 
 @dataclass(frozen=True)
@@ -39,22 +45,55 @@ def restated(dataset: str, week: str, numbers: list[dict[str, Any]], past: list[
     known |= {(row["week"], row["metric"], "all"): row["value"] for row in past if not gate.is_small(row["n"])}
     first = _first_published(paths.reports(dataset) / "published.csv")
     found = [
-        Restatement(*key, first[key][0], float(new), first[key][1])
+        Restatement(*key, float(first[key]["value"]), float(new), first[key]["run"])
         for key, new in known.items()
-        if key in first and new is not None and not math.isclose(new, first[key][0], rel_tol=EQUAL, abs_tol=EQUAL)
+        if key in first and new is not None and not math.isclose(new, float(first[key]["value"]), rel_tol=EQUAL, abs_tol=EQUAL)
     ]
     return sorted(found, key=lambda own: own.week, reverse=True)
 
 
-def _first_published(path: Path) -> dict[tuple[str, str, str], tuple[float, str]]:
-    """(week, metric, slice) -> the first value that was not withheld, and its run."""
-    found: dict[tuple[str, str, str], tuple[float, str]] = {}
+def of_experiments(dataset: str, week: str, *, own: bool = True) -> list[dict[str, Any]]:
+    """The effects of experiments as they were first published, in a week and in those before it, oldest first.
+
+    A step may be reused without a look at its own week (`own` false): before it runs for the first time nothing of that week
+    is published, and what is published first is what it says then.
+
+    Returns:
+        Rows with `week`, `metric` ("experiment: metric"), `slice` (the arm), `value`, `low`, `high`, `n`.
+    """
+    first = _first_published(paths.reports(dataset) / "published.csv")
+    rows = [row for (_, metric, _), row in sorted(first.items()) if OF_EXPERIMENT in metric]
+    rows = [row for row in rows if (own and row["week"] == week) or row["week"] < week != UNDATED.label]
+    return [{name: row[name] for name in TEXTS} | {name: _number(row[name]) for name in NUMBERS} for row in rows]
+
+
+def effects(dataset: str, week: str) -> pd.DataFrame:
+    """The same as a frame."""
+    import pandas as pd
+
+    found = pd.DataFrame(of_experiments(dataset, week), columns=[*TEXTS, *NUMBERS])
+    return found.astype(dict.fromkeys(TEXTS, "str") | dict.fromkeys(NUMBERS, "float64"))
+
+
+def _first_published(path: Path) -> dict[tuple[str, str, str], dict[str, str]]:
+    """(week, metric, slice) -> the first row whose value was not withheld."""
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
     if path.exists() and not path.is_symlink():
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
                 if row["value"]:
-                    found.setdefault((row["week"], row["metric"], row["slice"]), (float(row["value"]), row["run"]))
+                    key = (row["week"], _armed(row["metric"]), _armed(row["slice"]))
+                    found.setdefault(key, row | {"metric": key[1], "slice": key[2]})
     return found
+
+
+def _armed(text: str) -> str:
+    """As it was before it was disarmed for spreadsheets."""
+    return text[1:] if text[:1] == "'" and text[1:2] in tuple("=+-@\t\r") else text
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def lines(found: list[Restatement]) -> list[str]:

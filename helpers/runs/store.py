@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SOURCES_VARIABLE = "GROWTH_RINGS_SOURCES"
 MEMORY_VARIABLE = "GROWTH_RINGS_MEMORY"
+RECORDS = "records"  # the folder of experiments' records
 MOST_HELD = 2_000_000  # rows
 PARTS = {
     "events": "[[events]]",
@@ -199,6 +200,26 @@ class Run:
         if privacy.forgotten(built):
             made = quarantine.without(made, parts, privacy.forgotten(built), privacy.key(self.dataset))
         return engine.take(self.engine, made)
+
+    def record(self, records: dict[str, dict[str, Any]]) -> pd.DataFrame:
+        """Leave the records of experiments beside this week's artefacts; returns which experiment's lies where.
+
+        Args:
+            records: As `helpers.experiments.records` makes them.
+        """
+        from helpers.runs import records as files
+
+        return files.write(self, records)
+
+    def published(self) -> pd.DataFrame:
+        """The effects of experiments as they were first published, in this week and in those before it.
+
+        Returns:
+            `week`, `metric` ("experiment: metric"), `slice` (the arm), `value`, `low`, `high`, `n`.
+        """
+        from helpers.runs import restating
+
+        return restating.effects(self.dataset.name, self.week)
 
     @property
     def id(self) -> str:

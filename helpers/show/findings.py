@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from helpers.show import format, gate, sentences
+from helpers.show import format, gate, said, sentences
 from helpers.show.words import metric, subject, tier, word
 
 
@@ -126,32 +126,6 @@ def growth(weeks: pd.DataFrame) -> str:
     )
 
 
-def effect(row: pd.Series | dict, health: str = "ok") -> str:
-    """One comparison of an experiment in a sentence; under the alarm of the sample ratio there is no verdict."""
-    label = word("finding.effect", **{name: gate.plain(row[name]) for name in ("experiment", "metric", "variant", "control")})
-    if health == "alarm":
-        return word("finding.no_verdict", label=label)
-    unit = "number" if row["kind"] == "mean" else "points"
-    return sentences.difference(
-        label, row["difference"], row["low"], row["high"], unit=unit, p=row["p"], n=min(row["n"], row["control_n"])
-    )
-
-
-def effects(frame: pd.DataFrame, health: pd.DataFrame, *, primary: bool = True) -> list[str]:
-    """A sentence for each comparison on the metrics that decide (or on all)."""
-    verdicts = dict(zip(health["experiment"], health["verdict"], strict=True))
-    rows = frame[frame["primary"]] if primary else frame
-    return [effect(row, verdicts.get(row["experiment"], "unknown")) for row in rows.to_dict("records")]
-
-
-def split(health: pd.DataFrame) -> list[str]:
-    """A sentence for each experiment about its sample ratio."""
-    return [
-        word(f"finding.split_{row['verdict']}", experiment=gate.plain(row["experiment"]), p=format.value(row["p"], "p"))
-        for row in health.to_dict("records")
-    ]
-
-
 def changes(kpis: pd.DataFrame, most: int = 5) -> list[str]:
     """What lies outside the usual variation, in sentences; one sentence when nothing does."""
     rows = kpis[kpis["clear"]].head(most).to_dict("records")
@@ -228,19 +202,12 @@ def newest(cohorts: pd.DataFrame) -> str:
     )
 
 
-def forest(rows: pd.DataFrame) -> str:
-    """How many effects are clear of zero."""
-    clear = rows[(rows["low"] > 0) | (rows["high"] < 0)]
-    return word("finding.forest", clear=len(clear), total=len(rows))
-
-
-def headline(kpis: pd.DataFrame | None, effects_found: pd.DataFrame, health: pd.DataFrame) -> str:
-    """The first sentence: the clearest change of the week, or where there are no weeks the first decision."""
+def headline(kpis: pd.DataFrame | None, decisions: pd.DataFrame, health: pd.DataFrame) -> str:
+    """The first sentence: the clearest change of the week, or where there are no weeks the first experiment's decision."""
     if kpis is not None:
         active = kpis.loc[kpis["metric"] == "weekly_actives", "n"].max()
         return word("finding.too_few") if gate.is_small(active) else sentences.headline(kpis)
-    said = effects(effects_found, health)
-    return said[0] if said else word("headline.nothing")
+    return said.decisions.headline(decisions, health) if len(decisions) else word("headline.nothing")
 
 
 def marked(quality_mark: str, ledger: pd.DataFrame) -> str:

@@ -1,7 +1,8 @@
 """dataset.toml: the one file that a user writes, read into typed and checked values.
 
 `load` finds it, reads it and tells every mistake in it at once. What its right-hand sides may say is in `expressions.py`;
-its companions rules.toml and experiments.toml are in `rules.py`. data/README.md is the reference for those who write one.
+its companions rules.toml and experiments.toml are in `rules.py` and `plans.py`. data/README.md is the reference for
+those who write one.
 """
 
 from __future__ import annotations

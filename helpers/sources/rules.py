@@ -1,4 +1,4 @@
-"""rules.toml and experiments.toml: the shipped defaults, overlaid by what a dataset says itself."""
+"""rules.toml: the shipped defaults, overlaid by what a dataset says itself; experiments.toml is read in `plans.py`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from helpers.errors import nearest
 from helpers.paths import DEFAULTS
 from helpers.sources import mistakes
 from helpers.sources.mistakes import Mistake
+from helpers.sources.plans import experiments
 
 if TYPE_CHECKING:
-    from helpers.sources.dataset import Dataset, Source
+    from helpers.sources.dataset import Dataset
 
-EXPERIMENT_KEYS = ("name", "units", "control", "variants", "primary", "metric")
-# What a metric's kind needs beside `name` and `kind`: on a unit table it is a column's name, on events a time ahead.
-METRIC_NEEDS = {"proportion": {"days": int}, "mean": {"days": int, "of": str}, "retention": {"day": int}}
-UNIT_KINDS = ("proportion", "mean")
+__all__ = ["experiments", "merge", "own_tags", "rules"]
+
 OPEN = ("segments",)  # sections that take any key; its value is a text, as those that are shipped
 TAG_NEEDS = ("group", "version", "when", "reason", "meaning")
 GROUPS = ("basic", "behaviour", "social", "spending", "interests")
@@ -40,28 +39,7 @@ def rules(dataset: Dataset) -> dict[str, Any]:
     return made
 
 
-def experiments(dataset: Dataset) -> dict[str, Any]:
-    """The experiments with their plans and metrics, and the defaults of the analysis.
-
-    Raises:
-        InputError: A key or type is unknown, an experiment names a unit table, variant or metric that does not exist,
-            or planned shares do not add up to 1.
-    """
-    wrong: list[Mistake] = []
-    path = dataset.folder / "experiments.toml"
-    own = _own(path)
-    made = merge(_defaults("experiments.toml"), own, wrong, named=("experiment",))
-    listed = own.get("experiment", [])
-    for block in listed if isinstance(listed, list) else []:
-        if isinstance(block, dict):
-            wrong += _experiment(block, dataset)
-    if wrong:
-        raise mistakes.tell(path, wrong)
-    made.setdefault("experiment", [])
-    return made
-
-
-def merge(defaults: dict, own: dict, wrong: list[Mistake], *, named: tuple[str, ...] = ()) -> dict[str, Any]:
+def merge(defaults: dict, own: dict, wrong: list[Mistake]) -> dict[str, Any]:
     """Defaults overlaid by a dataset's own values, section by section.
 
     A section that is empty in the defaults takes any key, and so does one that is OPEN. Arrays of tables merge by `name`:
@@ -71,19 +49,18 @@ def merge(defaults: dict, own: dict, wrong: list[Mistake], *, named: tuple[str, 
         defaults: What holds when nothing is said.
         own: What the dataset says.
         wrong: Takes the mistakes found.
-        named: Arrays of tables that may be given even though the defaults have none.
     """
-    return _merge(copy.deepcopy(defaults), own, [], wrong, named)
+    return _merge(copy.deepcopy(defaults), own, [], wrong)
 
 
-def _merge(base: dict, own: dict, at: list[str], wrong: list[Mistake], named: tuple[str, ...] = ()) -> dict:
+def _merge(base: dict, own: dict, at: list[str], wrong: list[Mistake]) -> dict:
     is_open = not base and bool(at)
     for key, value in own.items():
         place = [*at, key]
         if key not in base and tuple(at) == OPEN and isinstance(value, str):
             base[key] = value
         elif key not in base:
-            if is_open or key in named:
+            if is_open:
                 base[key] = value
             else:
                 told = f"There is no such key.{nearest(key, base)} Allowed: {', '.join(base)}."
@@ -164,69 +141,3 @@ def _tag(tag: dict[str, Any]) -> list[Mistake]:
         faults["group"] = f"Allowed: {', '.join(GROUPS)}.{nearest(tag['group'], GROUPS)}"
     faults |= {key: "It must be at least 1." for key in ("version", "min_weeks", "exclusive") if tag.get(key, 1) < 1}
     return [Mistake(f"{at}: {key}", text, tag.get(key, mistakes.NOTHING)) for key, text in faults.items()]
-
-
-def _experiment(block: dict[str, Any], dataset: Dataset) -> list[Mistake]:
-    at = f"[[experiment]] {block.get('name', '')}".rstrip()
-    faults = {key: f"There is no such key.{nearest(key, EXPERIMENT_KEYS)} Allowed: {', '.join(EXPERIMENT_KEYS)}."
-              for key in block if key not in EXPERIMENT_KEYS}  # fmt: skip
-    if not isinstance(block.get("name"), str) or not block["name"]:
-        faults["name"] = "It must be given, as a text."
-    faults |= _arms(block)
-    units = block.get("units")
-    if units is None and dataset.assignments is None:
-        have = f"it has [units.{'], [units.'.join(dataset.units)}]" if dataset.units else "nor any [units.NAME]"
-        faults["units"] = f"It must be given, since dataset.toml has no [assignments]; {have}."
-    elif units is not None and units not in dataset.units:
-        have = ", ".join(dataset.units) or "none"
-        faults["units"] = (
-            f"dataset.toml has no section [units.{units}].{nearest(str(units), dataset.units)} It has: {have}."
-        )
-    metrics = block.get("metric", [])
-    names = [str(metric.get("name")) for metric in metrics] if _tables(metrics) else []
-    if not names:
-        faults["metric"] = "It needs at least one [[experiment.metric]] block."
-    elif block.get("primary") not in names:
-        faults["primary"] = (
-            f"It must be one of the metrics: {', '.join(names)}.{nearest(str(block.get('primary')), names)}"
-        )
-    wrong = [Mistake(f"{at}: {key}", text, block.get(key, mistakes.NOTHING)) for key, text in faults.items()]
-    for name, metric in zip(names, metrics, strict=False):
-        wrong += _metric(metric, f"{at}: metric {name}", dataset.units.get(units) if units else None)
-    return wrong
-
-
-def _arms(block: dict[str, Any]) -> dict[str, str]:
-    """What is wrong with the planned shares and the control, by key."""
-    variants = block.get("variants")
-    shares = list(variants.values()) if isinstance(variants, dict) else []
-    numbers = all(isinstance(share, int | float) and not isinstance(share, bool) and share > 0 for share in shares)
-    if len(shares) < 2 or not numbers or abs(sum(shares) - 1) > 1e-6:
-        return {"variants": "It must give each variant's planned share: two or more, above 0 and adding up to 1."}
-    if block.get("control") not in variants:
-        near = nearest(str(block.get("control")), variants)
-        return {"control": f"It must be one of the variants: {', '.join(variants)}.{near}"}
-    return {}
-
-
-def _metric(metric: dict[str, Any], at: str, source: Source | None) -> list[Mistake]:
-    """What is wrong with a metric; `source` is the unit table that it is a column of, if it is one."""
-    kind = metric.get("kind")
-    kinds = tuple(METRIC_NEEDS) if source is None else UNIT_KINDS
-    if kind not in kinds:
-        told = f"Allowed: {', '.join(kinds)}.{nearest(str(kind), kinds)}"
-        return [Mistake(f"{at}: kind", told, metric.get("kind", mistakes.NOTHING))]
-    needs = METRIC_NEEDS[kind] if source is None else {}
-    allowed = ("name", "kind", *(needs or ("column",)))
-    faults = {key: f"There is no such key.{nearest(key, allowed)} Allowed: {', '.join(allowed)}."
-              for key in metric if key not in allowed}  # fmt: skip
-    for key, wanted in needs.items():
-        if type(metric.get(key)) is not wanted or (wanted is int and metric[key] < 1):
-            faults[key] = f"A {kind} needs it: " + ("a whole number of days." if wanted is int else "what is added up.")
-    column = metric.get("column", metric.get("name"))
-    if source is not None and column not in source.columns:
-        key = "column" if "column" in metric else "name"
-        have = ", ".join(source.columns)
-        near = nearest(str(column), source.columns)
-        faults[key] = f"[{source.name}] of dataset.toml maps no such column.{near} It maps: {have}."
-    return [Mistake(f"{at}: {key}", text, metric.get(key, mistakes.NOTHING)) for key, text in faults.items()]

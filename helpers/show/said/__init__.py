@@ -6,12 +6,16 @@ from helpers.show.said import (
     change,
     clusters,
     cohorts,
+    decisions,
     distinct,
     drift,
+    effects,
+    experiments,
     growth,
     likelihood,
     moves,
     next_interest,
+    overview,
     pain,
     review,
     survival,
@@ -21,6 +25,6 @@ from helpers.show.said import (
 )
 
 __all__ = [
-    "change", "clusters", "cohorts", "distinct", "drift", "growth", "likelihood", "moves", "next_interest", "pain", "review",
-    "survival", "tags", "warning", "worth",
+    "change", "clusters", "cohorts", "decisions", "distinct", "drift", "effects", "experiments", "growth", "likelihood", "moves",
+    "next_interest", "overview", "pain", "review", "survival", "tags", "warning", "worth",
 ]  # fmt: skip

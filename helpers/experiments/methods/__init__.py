@@ -1,0 +1,1 @@
+"""Estimates from moments and plain numbers, with intervals that agree with their p."""

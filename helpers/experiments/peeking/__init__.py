@@ -1,0 +1,1 @@
+"""What holds although one looks before the end."""

@@ -1,0 +1,1 @@
+"""What could have been found, and what a coming test needs."""
