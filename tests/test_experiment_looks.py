@@ -98,6 +98,13 @@ def test_the_sequence_is_that_of_the_plan_and_is_not_tuned_by_what_came():
     pd.testing.assert_frame_equal(late.head(len(early)), early)
 
 
+@pytest.mark.parametrize("looks", [{"looks": "always-valid"}, {"looks": "group-sequential", "look_times": [0.5, 1.0]}])
+def test_the_interval_of_a_difference_of_shares_stays_between_minus_and_plus_one(looks):
+    made = by_day(people(12, 3), column="back", metric=[metric(covariates=[], horizon=2)], primary=["back"], users=12, **looks)
+    told = made[made["low"].notna()]
+    assert (told["low"] == -1).any() and told["low"].ge(-1).all() and told["high"].le(1).all()
+
+
 def test_planned_looks_come_on_the_first_day_that_reaches_them_and_have_real_boundaries():
     rows = people(1000, 7)
     made = by_day(rows, looks="group-sequential", look_times=[0.25, 0.5, 0.75, 1.0], users=1000)

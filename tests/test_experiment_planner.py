@@ -121,7 +121,7 @@ def test_days_are_counted_on_the_curve_on_which_people_came():
     made = rows()
     new = [int((made["day"] == (FIRST + timedelta(days=step)).isoformat()).sum()) for step in range(14)]
     given = cube(made)
-    assert list(planner.arrivals(given, plan())) == new and new[3] == 0
+    assert list(planner.people_by_day(given, plan())) == new and new[3] == 0
     for effect, traffic in ((0.02, 1.0), (0.05, 0.3), (0.005, 1.0)):
         needed = planner.needed(given, plan(**OWN), "mean", effect, traffic=traffic)
         come, day = 0.0, 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import date
 
 import numpy as np
 import pytest
@@ -210,13 +209,6 @@ def test_many_people_do_not_overflow():
     assert 0 <= found[2] < 1e-300
 
 
-def test_the_naive_line_ends_at_the_planned_end():
-    days = [date(2026, 3, day) for day in (1, 2, 3, 4)]
-    found = sequential.naive_line(days, [0.4, 0.03, 0.2, 0.01], planned_end=date(2026, 3, 3))
-    assert found[:3].tolist() == [0.4, 0.03, 0.2]
-    assert np.isnan(found[3])
-
-
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -232,7 +224,6 @@ def test_the_naive_line_ends_at_the_planned_end():
         (lambda: sequential.sample_ratio([[1, -2]], [1, 1]), "whole numbers"),
         (lambda: sequential.sample_ratio([[1, 0.5]], [1, 1]), "whole numbers"),
         (lambda: sequential.sample_ratio([[1, 2]], [1, 1], concentration=-1), "concentration is -1"),
-        (lambda: sequential.naive_line([1], [0.1, 0.2], planned_end=1), "1 days but 2"),
     ],
 )
 def test_odd_input_is_refused_in_plain_words(call, said):

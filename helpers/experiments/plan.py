@@ -1,4 +1,4 @@
-"""Who is in which experiment: first exposure decides, and people seen in several arms can be told."""
+"""Who was seen in which arm of which experiment, and what the columns mean that most tables of experiments have."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from helpers import contracts
 
 EXPERIMENT = ("string", "", "name of the experiment")
 VARIANT = ("string", "", "arm")
+CONTROL = ("string", "", "arm that it is compared with")
+METRIC = ("string", "", "name of the metric")
+KIND = ("string", "", "mean, proportion, retention, ratio, quantile or revenue")
+ROLE = ("string", "", "primary, secondary, guardrail or exploratory")
+UNIT = ("string", "", '"points", "money" or "number": the unit of a difference')
+SMALLER = ("int64", "people", "of the smaller of the two arms")
 
 ASSIGNMENTS = contracts.declare(
     "assignments",
@@ -45,26 +51,6 @@ def exposures(assignments: ibis.Table) -> ibis.Table:
     """
     return assignments.group_by(["user_id", "experiment", "variant"]).agg(
         assigned_at=assignments.assigned_at.min(), assigned_day=assignments.assigned_day.min()
-    )
-
-
-def members(plan: dict, assignments: ibis.Table | None, units: ibis.Table | None) -> ibis.Table | None:
-    """Who is in an experiment, one row a person or unit; None where the dataset does not hold it.
-
-    Returns:
-        `variant` (the first seen), `arms_seen` (how many), and `user_id` and `day` of the first exposure, or for a unit
-        table its own columns.
-    """
-    if "units" in plan:
-        if units is None:
-            return None
-        own = units.filter(units.units == plan["units"])
-        return own.mutate(arms_seen=ibis.literal(1))
-    if assignments is None:
-        return None
-    own = assignments.filter(assignments.experiment == plan["name"])
-    return own.group_by("user_id").agg(
-        variant=own.variant.argmin(own.assigned_at), arms_seen=own.variant.nunique(), day=own.assigned_day.min()
     )
 
 

@@ -10,63 +10,70 @@ from helpers import contracts
 from helpers.stats import UNKNOWN, Interval, wilson
 
 PARTS = 10
-_SHARE = ("float64", "share")
+_SHARE, _PEOPLE = ("float64", "share"), ("int64", "people")
 
-PAY_MODEL = contracts.declare(
-    "pay_model",
-    grain="one row: the model of who will pay, and its test",
-    key=["last_day"],
-    needs="events",
-    small=True,
-    nullable=(
-        "tested_from", "tested_until", "promised", "observed", "low", "high", "auc", "auc_low", "auc_high", "brier",
-        "brier_base", "top_share", "top_low", "top_high", "lift",
-    ),
-    columns={
-        "last_day": ("date", "", "it reads nothing after this day"),
-        "refused": ("string", "", "why there is no model; empty where there is one"),
-        "history_days": ("int64", "days", "days of data up to then"),
-        "learned_people": ("int64", "people", "non-payers learned from, once for each window"),
-        "learned_paid": ("int64", "people", "of them those who paid in the window"),
-        "tested_from": ("date", "", "first day of the window of the test"),
-        "tested_until": ("date", "", "its last day"),
-        "people": ("int64", "people", "non-payers of the test"),
-        "paid": ("int64", "people", "of them those who paid in the window"),
-        "promised": (*_SHARE, "mean probability in the test"),
-        "observed": (*_SHARE, "of the non-payers of the test who paid"),
-        "low": (*_SHARE, "Wilson interval of `observed`"),
-        "high": (*_SHARE, "Wilson interval of `observed`"),
-        "auc": (*_SHARE, "pairs of a payer and another in which the payer had the higher probability (half where equal)"),
-        "auc_low": (*_SHARE, "its interval by DeLong"),
-        "auc_high": (*_SHARE, "its interval by DeLong"),
-        "brier": ("float64", "squared share", "mean squared error of the probabilities in the test"),
-        "brier_base": ("float64", "squared share", "the same, had everybody been given the share learned from"),
-        "top_people": ("int64", "people", "who stood out in the test"),
-        "top_paid": ("int64", "people", "of them those who paid"),
-        "top_share": (*_SHARE, "of those who stood out who paid"),
-        "top_low": (*_SHARE, "Wilson interval of `top_share`"),
-        "top_high": (*_SHARE, "Wilson interval of `top_share`"),
-        "lift": ("float64", "times", "top_share over observed"),
-    },
-)  # fmt: skip
-PAY_TENTHS = contracts.declare(
-    "pay_tenths",
-    grain="one row per tenth of the non-payers of the test, and one for all of them",
-    key=["tenth"],
-    needs="events",
-    small=True,
-    nullable=("promised", "observed", "low", "high", "lift"),
-    columns={
-        "tenth": ("int64", "", "1 = most likely to pay, 0 = all; people with one probability stay together"),
-        "people": ("int64", "people", "realised size"),
-        "paid": ("int64", "people", "of them those who paid in the window"),
-        "promised": (*_SHARE, "mean probability"),
-        "observed": (*_SHARE, "of them who paid"),
-        "low": (*_SHARE, "Wilson interval of `observed`"),
-        "high": (*_SHARE, "Wilson interval of `observed`"),
-        "lift": ("float64", "times", "observed over that of all"),
-    },
-)
+def model_contract(name: str, *, about: str, whom: str, outcome: str, did: str, one: str) -> contracts.Contract:
+    """The contract of a model with its test.
+
+    Args:
+        about: Who will do what. `whom`: the people of the model. `outcome`: what came of them, as in `learned_<outcome>`.
+        did: What those did of whom the outcome is true. `one`: one of them.
+    """
+    unknown = ("tested_from", "tested_until", "promised", "observed", "low", "high", "auc", "auc_low", "auc_high", "brier",
+               "brier_base", "top_share", "top_low", "top_high", "lift")  # fmt: skip
+    return contracts.declare(
+        name, grain=f"one row: the model of {about}, and its test", key=["last_day"], needs="events", small=True,
+        nullable=unknown,
+        columns={
+            "last_day": ("date", "", "it reads nothing after this day"),
+            "refused": ("string", "", "why there is no model; empty where there is one"),
+            "history_days": ("int64", "days", "days of data up to then"),
+            "learned_people": (*_PEOPLE, f"{whom} learned from, once for each window"),
+            f"learned_{outcome}": (*_PEOPLE, f"of them those who {did} in the window"),
+            "tested_from": ("date", "", "first day of the window of the test"),
+            "tested_until": ("date", "", "its last day"),
+            "people": (*_PEOPLE, f"{whom} of the test"),
+            outcome: (*_PEOPLE, f"of them those who {did} in its window"),
+            "promised": (*_SHARE, "mean probability in the test"),
+            "observed": (*_SHARE, f"of the people of the test who {did}"),
+            "low": (*_SHARE, "Wilson interval of `observed`"),
+            "high": (*_SHARE, "Wilson interval of `observed`"),
+            "auc": (*_SHARE, f"pairs of {one} and another in which the former had the higher probability (half where equal)"),
+            "auc_low": (*_SHARE, "its interval by DeLong"),
+            "auc_high": (*_SHARE, "its interval by DeLong"),
+            "brier": ("float64", "squared share", "mean squared error of the probabilities in the test"),
+            "brier_base": ("float64", "squared share", "the same, had everybody been given the share learned from"),
+            "top_people": (*_PEOPLE, "who stood out in the test: those with the highest probabilities"),
+            f"top_{outcome}": (*_PEOPLE, f"of them those who {did}"),
+            "top_share": (*_SHARE, f"of those who stood out who {did}"),
+            "top_low": (*_SHARE, "Wilson interval of `top_share`"),
+            "top_high": (*_SHARE, "Wilson interval of `top_share`"),
+            "lift": ("float64", "times", "top_share over observed"),
+        },
+    )  # fmt: skip
+
+
+def tenths_contract(name: str, *, whom: str, outcome: str, did: str) -> contracts.Contract:
+    """The contract of the same test by tenths of its people; arguments as in `model_contract`."""
+    return contracts.declare(
+        name, grain=f"one row per tenth of the {whom} of the test, and one for all of them", key=["tenth"], needs="events",
+        small=True, nullable=("promised", "observed", "low", "high", "lift"),
+        columns={
+            "tenth": ("int64", "", "1 = the highest probabilities, 0 = all; people with one probability stay together"),
+            "people": (*_PEOPLE, "realised size"),
+            outcome: (*_PEOPLE, f"of them those who {did} in the window"),
+            "promised": (*_SHARE, "mean probability"),
+            "observed": (*_SHARE, f"of them who {did}"),
+            "low": (*_SHARE, "Wilson interval of `observed`"),
+            "high": (*_SHARE, "Wilson interval of `observed`"),
+            "lift": ("float64", "times", "observed over that of all"),
+        },
+    )  # fmt: skip
+
+
+_PAYING = {"whom": "non-payers", "outcome": "paid", "did": "paid"}
+PAY_MODEL = model_contract("pay_model", about="who will pay", one="a payer", **_PAYING)
+PAY_TENTHS = tenths_contract("pay_tenths", **_PAYING)
 
 
 def tested(chance: np.ndarray, paid: np.ndarray, weight: np.ndarray, *, base: float, top: float) -> dict[str, float]:

@@ -14,12 +14,11 @@ from helpers import contracts
 from helpers.experiments.counted import counting
 from helpers.experiments.counted.cube import UNCAPPED, VALUE
 from helpers.experiments.counted.valued import SHARES, Gathered
-from helpers.experiments.plan import EXPERIMENT, VARIANT, frame
+from helpers.experiments.plan import CONTROL, EXPERIMENT, METRIC, VARIANT, frame
 
 SHOWN = (0.1, 0.5, 0.9, 0.99)  # quantiles that every metric has
 MOST_VALUES = 20_000  # distinct values of a metric and arm; beyond, neighbours together
 MOST_ROWS = 200_000  # people of an experiment that leave the engine
-METRIC = ("string", "", "name of the metric")
 
 SPREAD = contracts.declare(
     "experiment_spread",
@@ -30,7 +29,7 @@ SPREAD = contracts.declare(
         "experiment": EXPERIMENT,
         "metric": METRIC,
         "variant": VARIANT,
-        "control": ("string", "", "arm that it is compared with"),
+        "control": CONTROL,
         "n": ("int64", "people", "people of the arm with a value"),
         "control_n": ("int64", "people", "people of the control with a value"),
         "more": ("float64", "pairs", "pairs in which the arm's person has more, ties counting half"),

@@ -12,7 +12,7 @@ from helpers import contracts
 from helpers.errors import InputError, nearest
 from helpers.experiments.counted.cube import DAY, Cube
 from helpers.experiments.peeking import rules
-from helpers.experiments.plan import EXPERIMENT, VARIANT, frame
+from helpers.experiments.plan import EXPERIMENT, METRIC, VARIANT, frame
 from helpers.experiments.planning import further
 from helpers.experiments.trust.allocation import ALARM
 
@@ -21,7 +21,7 @@ PLANNED, RUNNING, ENDED, UNDATED = "planned", "running", "ended", "undated"
 WITHHELD = "withheld"  # the verdict under a red gate
 LATE, MORE = "data", "people"
 EQUAL = 1e-9
-UNIT = ("string", "", "points, money or number: the unit of the effect; empty: there is none")
+UNIT_OR_NONE = ("string", "", "points, money or number: the unit of the effect; empty: there is none")
 
 OVERVIEW = contracts.declare(
     "experiment_overview",
@@ -34,7 +34,7 @@ OVERVIEW = contracts.declare(
         "verdict": ("string", "", "ship, extend, stop, unreadable; withheld under a red gate; empty: no people yet"),
         "variant": VARIANT,
         "metric": ("string", "", "primary metric that the verdict rests on"),
-        "unit": UNIT,
+        "unit": UNIT_OR_NONE,
         "final": ("boolean", "", "the plan lets the effect be read today"),
         "people": ("int64", "people", "people of all arms"),
         "smaller": ("int64", "people", "people of the smaller of the two arms that the effect is of"),
@@ -54,9 +54,9 @@ RESTATED = contracts.declare(
     small=True,
     columns={
         "experiment": EXPERIMENT,
-        "metric": ("string", "", "name of the metric"),
+        "metric": METRIC,
         "variant": VARIANT,
-        "unit": UNIT,
+        "unit": UNIT_OR_NONE,
         "because": ("string", "", "data: what lay in the past has changed; people: the experiment was still running"),
         "week": ("string", "", "week in which it was first published; of those that were over, the first after the end"),
         "smaller": ("int64", "people", "people of the smaller arm, now or then, whichever is less"),

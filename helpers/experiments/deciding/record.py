@@ -59,11 +59,6 @@ def record(
     }
 
 
-def plan_hash(plan: dict) -> str:
-    """SHA-256 of a plan, whatever the order of its entries."""
-    return digest(_plain(plan))
-
-
 def digest(value: Any) -> str:
     """SHA-256 of a plain value as JSON with sorted names."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

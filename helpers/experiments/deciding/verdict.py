@@ -25,7 +25,7 @@ import pandas as pd
 
 from helpers import contracts
 from helpers.experiments.methods.estimates import UNKNOWN
-from helpers.experiments.plan import EXPERIMENT, VARIANT, frame
+from helpers.experiments.plan import CONTROL, EXPERIMENT, VARIANT, frame
 from helpers.experiments.planning import further
 from helpers.experiments.planning.further import Further
 from helpers.experiments.trust.allocation import ALARM, metric_of
@@ -44,7 +44,7 @@ DECISIONS = contracts.declare(
     columns={
         "experiment": EXPERIMENT,
         "variant": VARIANT,
-        "control": ("string", "", "arm that it is compared with"),
+        "control": CONTROL,
         "best": ("boolean", "", "the arm that is named"),
         "decision": ("string", "", "ship, stop, extend, or unreadable"),
         "reason": ("string", "", "key of the sentence"),

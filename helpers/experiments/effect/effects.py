@@ -19,7 +19,7 @@ from helpers.experiments.methods import estimates, families, shares
 from helpers.experiments.methods.estimates import UNKNOWN, Estimate
 from helpers.experiments.peeking import rules, sequential
 from helpers.experiments.peeking.rules import ALWAYS, FIXED, NO_LOOK, Point, Said
-from helpers.experiments.plan import EXPERIMENT, VARIANT, frame
+from helpers.experiments.plan import CONTROL, EXPERIMENT, KIND, METRIC, ROLE, UNIT, VARIANT, frame
 from helpers.experiments.planning import arrival
 
 PLANNED = "planned"
@@ -29,17 +29,17 @@ METHODS = {"holm": "holm", "bonferroni": "bonferroni", EXPLORED: "fdr_bh"}
 
 COLUMNS = {
     "experiment": EXPERIMENT,
-    "metric": ("string", "", "name of the metric"),
-    "kind": ("string", "", "mean, proportion, retention, ratio, quantile or revenue"),
-    "role": ("string", "", "primary, secondary, guardrail or exploratory"),
+    "metric": METRIC,
+    "kind": KIND,
+    "role": ROLE,
     "primary": ("boolean", "", "a metric that decides"),
     "variant": VARIANT,
-    "control": ("string", "", "arm that it is compared with"),
+    "control": CONTROL,
     "reading": ("string", "", '"planned": by the plan\'s method; others stand beside it'),
     "method": ("string", "", "name of the method"),
     "rule": ("string", "", '"fixed-horizon", or the rule of the looks by which interval and p hold'),
     "alpha": ("float64", "", "false alarms that the plan allows; the intervals leave out so much"),
-    "unit": ("string", "", '"points", "money" or "number": the unit of the difference'),
+    "unit": UNIT,
     "better": ("string", "", '"more" or "less"'),
     "capped": ("boolean", "", "sums of a person are cut at the plan's quantile"),
     "n": ("int64", "people", "of the arm, with a value"),

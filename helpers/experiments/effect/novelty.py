@@ -10,10 +10,10 @@ import pandas as pd
 from helpers import contracts
 from helpers.experiments.counted.cube import AGE, SLOPE, VALUE, Cube
 from helpers.experiments.effect.compared import plain, smaller, unit
-from helpers.experiments.effect.slices import OF_CONTROL, OF_METRIC, OF_UNIT, SMALLER, against_control, decisive
+from helpers.experiments.effect.slices import against_control, decisive
 from helpers.experiments.methods import estimates, families
 from helpers.experiments.methods.estimates import UNKNOWN
-from helpers.experiments.plan import EXPERIMENT, VARIANT, frame
+from helpers.experiments.plan import CONTROL, EXPERIMENT, KIND, METRIC, SMALLER, UNIT, VARIANT, frame
 
 LEFT = 0.25  # of the first day's effect: what lies on the other side in the end is no more than faded
 FADES, GROWS, TURNS, UNCLEAR, UNTOLD = "fades", "grows", "turns", "unclear", "unknown"
@@ -25,11 +25,11 @@ AGES = contracts.declare(
     small=True,
     columns={
         "experiment": EXPERIMENT,
-        "metric": OF_METRIC,
-        "kind": ("string", "", "kind of the metric"),
-        "unit": OF_UNIT,
+        "metric": METRIC,
+        "kind": KIND,
+        "unit": UNIT,
         "variant": VARIANT,
-        "control": OF_CONTROL,
+        "control": CONTROL,
         "age": ("int64", "days", "local days since that of the exposure"),
         "difference": ("float64", "", "arm less control in what came on that day, by the metric's plain method"),
         "low": ("float64", "", "end of its interval, at the plan's alpha"),
@@ -45,11 +45,11 @@ TRENDS = contracts.declare(
     small=True,
     columns={
         "experiment": EXPERIMENT,
-        "metric": OF_METRIC,
-        "kind": ("string", "", "kind of the metric"),
-        "unit": OF_UNIT,
+        "metric": METRIC,
+        "kind": KIND,
+        "unit": UNIT,
         "variant": VARIANT,
-        "control": OF_CONTROL,
+        "control": CONTROL,
         "days": ("int64", "days", "since the exposure that everybody here has had"),
         "n": SMALLER,
         "slope": ("float64", "", "by how much the effect of a day changes from one day to the next"),

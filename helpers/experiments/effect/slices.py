@@ -12,13 +12,9 @@ from helpers.experiments.counted.moments import Moments
 from helpers.experiments.effect.compared import Compared, pair, plain, smaller, unit
 from helpers.experiments.methods import families, shares
 from helpers.experiments.methods.estimates import UNKNOWN
-from helpers.experiments.plan import EXPERIMENT, VARIANT, frame
+from helpers.experiments.plan import CONTROL, EXPERIMENT, KIND, METRIC, SMALLER, UNIT, VARIANT, frame
 
 LEAST = 30  # people of the smaller arm from which a level takes part in the test: fewer tell too little of how much they vary
-OF_METRIC = ("string", "", "name of the metric")
-OF_UNIT = ("string", "", '"points", "money" or "number": the unit of a difference')
-OF_CONTROL = ("string", "", "the arm it is compared with")
-SMALLER = ("int64", "people", "of the smaller of the two arms")
 
 SLICES = contracts.declare(
     "effect_slices",
@@ -27,11 +23,11 @@ SLICES = contracts.declare(
     small=True,
     columns={
         "experiment": EXPERIMENT,
-        "metric": OF_METRIC,
-        "kind": ("string", "", "kind of the metric"),
-        "unit": OF_UNIT,
+        "metric": METRIC,
+        "kind": KIND,
+        "unit": UNIT,
         "variant": VARIANT,
-        "control": OF_CONTROL,
+        "control": CONTROL,
         "slice": ("string", "", "what people are told apart by"),
         "level": ("string", "", "its value; empty: unknown"),
         "n": ("int64", "people", "of the arm, with a value"),

@@ -44,11 +44,6 @@ class Boundaries:
     alpha: float
     sides: int
 
-    @property
-    def nominal(self) -> np.ndarray:
-        """p of an ordinary test that lies just on the boundary."""
-        return self.sides * norm.sf(self.z)
-
 
 class Stopped(NamedTuple):
     """What a test says that has stopped: the median unbiased `value`, its interval and p, all of the same ordering."""

@@ -16,9 +16,8 @@ from helpers.experiments.effect import compared
 from helpers.experiments.methods.estimates import UNKNOWN, Estimate
 from helpers.experiments.peeking import group_sequential, rules
 from helpers.experiments.peeking.rules import FIXED, STAGED, Point, Said
-from helpers.experiments.plan import EXPERIMENT, VARIANT
+from helpers.experiments.plan import EXPERIMENT, KIND, METRIC, SMALLER, UNIT, VARIANT
 
-METRIC = ("string", "", "name of the metric")
 RULE = ("string", "", '"fixed-horizon", "group-sequential" or "always-valid", as planned')
 
 LOOKS = contracts.declare(
@@ -32,15 +31,15 @@ LOOKS = contracts.declare(
     columns={
         "experiment": EXPERIMENT,
         "metric": METRIC,
-        "kind": ("string", "", "kind of the metric"),
+        "kind": KIND,
         "variant": VARIANT,
         "rule": RULE,
-        "unit": ("string", "", '"points", "money" or "number": the unit of the difference'),
+        "unit": UNIT,
         "alpha": ("float64", "", "false alarms that the plan allows; the intervals leave out so much"),
         "day": ("date", "", "local day with the end of which the people had had the days that the metric looks ahead"),
         "people": ("int64", "people", "of all arms up to then"),
         "n": ("int64", "people", "of the arm and control with a value"),
-        "smaller": ("int64", "people", "of the smaller of the two"),
+        "smaller": SMALLER,
         "share": ("float64", "share", "how much of the plan that is, of its people or else its days"),
         "difference": ("float64", "", "arm less control; at the look that stopped a test, median unbiased"),
         "se": ("float64", "", "standard error of the plain difference"),

@@ -115,7 +115,7 @@ def sequence(plan: dict, variant: str, along: Sequence[Point], *, comparisons: i
     limits[n > 0] = sequential.multiplier(n[n > 0], tuned_for=tuned, alpha=alpha) if (n > 0).any() else UNKNOWN
     crossed = np.logical_or.accumulate(np.nan_to_num(np.asarray(found.p), nan=1.0) < alpha)
     return [
-        Said(point, *(float(one) for one in told), float(limit), UNKNOWN, bool(past), point.is_end, (float(limit),) * 2)
+        _possible(Said(point, *map(float, told), float(limit), UNKNOWN, bool(past), point.is_end, (float(limit),) * 2))
         for point, *told, limit, past in zip(along, *found, limits, crossed, strict=True)
     ]
 
@@ -205,9 +205,16 @@ def _look(
     if is_last:
         told = group_sequential.at_stop(bounds, value, se)
         reach = ((value - told.low) / se, (told.high - value) / se)
-        return Said(point, *told, limit, time, crossed, True, reach)
-    low, high = value - limit * se, value + limit * se
-    return Said(point, value, low, high, repeated_p(bounds, value / se, shape), limit, time, crossed, False, (limit, limit))
+        return _possible(Said(point, *told, limit, time, crossed, True, reach))
+    low, high, p = value - limit * se, value + limit * se, repeated_p(bounds, value / se, shape)
+    return _possible(Said(point, value, low, high, p, limit, time, crossed, False, (limit, limit)))
+
+
+def _possible(said: Said) -> Said:
+    """Shares differ by one at most: what an interval reaches beyond that cannot be, and is cut off."""
+    if said.point.compared.counts is None or math.isnan(said.low):
+        return said
+    return said._replace(low=max(said.low, -1.0), high=min(said.high, 1.0))
 
 
 def repeated_p(bounds: group_sequential.Boundaries, z: float, shape: str) -> float:

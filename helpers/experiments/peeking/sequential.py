@@ -159,17 +159,3 @@ def sample_ratio(people, planned, *, concentration: float = CONCENTRATION) -> np
     total = gammaln(concentration) - gammaln(concentration + seen.sum(axis=1))
     logarithm = total + (gammaln(prior + seen) - gammaln(prior) - xlogy(seen, shares)).sum(axis=1)
     return lowest_yet(np.exp(-np.maximum(logarithm, 0)))
-
-
-def naive_line(days, p, *, planned_end) -> np.ndarray:
-    """The ordinary p by day as it may be drawn: NaN after the planned end.
-
-    An ordinary test is valid once, at the planned end. Before it the line is no verdict, and after it there is none, as one
-    who reads on until it pleases has left the plan.
-
-    Args:
-        days: Dates or numbers of days, of the same kind as `planned_end`.
-    """
-    if len(days) != len(p):
-        raise InputError(f"There are {len(days)} days but {len(p)} numbers.")
-    return np.array([float(number) if day <= planned_end else np.nan for day, number in zip(days, p, strict=True)])

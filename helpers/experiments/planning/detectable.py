@@ -11,10 +11,10 @@ from helpers import contracts
 from helpers.experiments.counted.cube import PER, VALUE, Cube
 from helpers.experiments.counted.moments import Moments
 from helpers.experiments.effect.compared import SHARES, covariates, plain, quantile_of, smaller, unit
-from helpers.experiments.effect.slices import OF_CONTROL, OF_METRIC, OF_UNIT, SMALLER, against_control
+from helpers.experiments.effect.slices import against_control
 from helpers.experiments.methods import adjusted
 from helpers.experiments.methods.estimates import UNKNOWN
-from helpers.experiments.plan import EXPERIMENT, VARIANT, frame
+from helpers.experiments.plan import CONTROL, EXPERIMENT, KIND, METRIC, ROLE, SMALLER, UNIT, VARIANT, frame
 from helpers.experiments.planning import power
 
 ENOUGH, TOO_FEW, NO_AIM, UNTOLD = "enough", "too_few", "no_aim", "unknown"
@@ -27,12 +27,12 @@ POWER = contracts.declare(
     small=True,
     columns={
         "experiment": EXPERIMENT,
-        "metric": OF_METRIC,
-        "kind": ("string", "", "kind of the metric"),
-        "unit": OF_UNIT,
-        "role": ("string", "", "primary, secondary, guardrail or exploratory"),
+        "metric": METRIC,
+        "kind": KIND,
+        "unit": UNIT,
+        "role": ROLE,
         "variant": VARIANT,
-        "control": OF_CONTROL,
+        "control": CONTROL,
         "adjusted": ADJUSTED,
         "planned": ("boolean", "", "the plan decides by this method"),
         "n": ("int64", "people", "of the arm, with a value"),

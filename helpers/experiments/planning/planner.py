@@ -14,9 +14,9 @@ from helpers import contracts
 from helpers.errors import InputError, nearest
 from helpers.experiments.counted.cube import DAY, Cube
 from helpers.experiments.effect.compared import SHARES, plain, unit
-from helpers.experiments.effect.slices import OF_METRIC, OF_UNIT, against_control, smallest
+from helpers.experiments.effect.slices import against_control, smallest
 from helpers.experiments.methods.estimates import UNKNOWN
-from helpers.experiments.plan import EXPERIMENT, frame
+from helpers.experiments.plan import EXPERIMENT, KIND, METRIC, UNIT, frame
 from helpers.experiments.planning import arrival, power
 from helpers.experiments.planning.detectable import ADJUSTED, comparisons, part_left, unit_variance
 
@@ -32,9 +32,9 @@ NEEDED = contracts.declare(
     small=True,
     columns={
         "experiment": EXPERIMENT,
-        "metric": OF_METRIC,
-        "kind": ("string", "", "kind of the metric"),
-        "unit": OF_UNIT,
+        "metric": METRIC,
+        "kind": KIND,
+        "unit": UNIT,
         "relative": ("float64", "share", "wanted effect over the size of control"),
         "effect": ("float64", "", "the same in the metric's unit"),
         "base": ("float64", "", "value of control"),
@@ -134,7 +134,7 @@ def _needed(
     else:
         control = power.users_for_means(effect, (variance * left, variance * left), **told)
     users = control / parts[0]
-    come = arrivals(cube, plan)
+    come = people_by_day(cube, plan)
     days = arrival.days_needed(users, come, traffic=traffic, wait=metric["horizon"]) if len(come) else None
     within = max(_planned_days(plan, come), metric["horizon"] + 1)
     share = arrival.traffic_needed(users, come, days=within, wait=metric["horizon"]) if len(come) else None
@@ -142,7 +142,7 @@ def _needed(
                   UNKNOWN if days is None else float(days), UNKNOWN if share is None else share)  # fmt: skip
 
 
-def arrivals(cube: Cube, plan: dict) -> np.ndarray:
+def people_by_day(cube: Cube, plan: dict) -> np.ndarray:
     """People of all arms by day of their exposure, from the first day to the last, days without anybody being 0."""
     days = cube.levels(plan["name"], cut=DAY)
     if not days:
@@ -194,7 +194,7 @@ def power_curve(
     enough = _needed(cube, plan, spec, found, effect, None, traffic, adjusted)
     if not enough.users > 0 or arms is None:
         return pd.DataFrame({"day": [], "users": [], "power": []})
-    come = arrivals(cube, plan)
+    come = people_by_day(cube, plan)
     if len(come):
         span = int(min(max(1.5 * (enough.days - spec["horizon"]) if not math.isnan(enough.days) else LONGEST, 14), LONGEST))
         users = traffic * arrival.extended(come, span)

@@ -11,10 +11,10 @@ from scipy import stats as distributions
 from helpers import contracts, stats
 from helpers.experiments.counted.cube import PER, VALUE
 from helpers.experiments.effect.compared import SHARES, covariates
-from helpers.experiments.effect.slices import OF_METRIC, smallest
+from helpers.experiments.effect.slices import smallest
 from helpers.experiments.methods import families
 from helpers.experiments.methods.estimates import UNKNOWN
-from helpers.experiments.plan import EXPERIMENT, VARIANT, frame
+from helpers.experiments.plan import EXPERIMENT, KIND, METRIC, VARIANT, frame
 from helpers.experiments.trust.splits import Stack, of_cuped, of_levels, of_quantile, of_shares, stacks
 
 SPLITS = 1_000
@@ -30,8 +30,8 @@ CALIBRATION = contracts.declare(
     small=True,
     columns={
         "experiment": EXPERIMENT,
-        "metric": OF_METRIC,
-        "kind": ("string", "", "kind of the metric"),
+        "metric": METRIC,
+        "kind": KIND,
         "adjusted": ("boolean", "", "with what is known of people from before the exposure (CUPED)"),
         "planned": ("boolean", "", "the plan decides by this method"),
         "method": ("string", "", "what the p is told by"),

@@ -15,7 +15,6 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from helpers import contracts
 from helpers.segments import proof
 from helpers.segments.likelihood import (
     DIGITS,
@@ -36,62 +35,9 @@ TOP = 0.1  # of the members of the test, who stand out
 SUMS = ("sessions", "create", "comment", "share", "react")
 FEATURES = ("active_days", "active_days_before", "last_week", "missed", "dwell_minutes", *SUMS, "away", "tenure", "pay_days")
 COUNTED = {"paid": "lost", "learned_paid": "learned_lost", "top_paid": "top_lost"}  # what `proof` calls by another name
-_SHARE, _PEOPLE = ("float64", "share"), ("int64", "people")
-_INTERVALS = {f"{name}_{end}": (*_SHARE, f"{of} interval of `{name}`") for name, of in (("top", "Wilson"), ("auc", "DeLong's"))
-              for end in ("low", "high")}  # fmt: skip
-
-RISK_MODEL = contracts.declare(
-    "risk_model",
-    grain="one row: the model of who will be lost, and its test",
-    key=["last_day"],
-    needs="events",
-    small=True,
-    nullable=(
-        "tested_from", "tested_until", "promised", "observed", "low", "high", "auc", "auc_low", "auc_high", "brier",
-        "brier_base", "top_share", "top_low", "top_high", "lift",
-    ),
-    columns={
-        "last_day": ("date", "", "it reads nothing after this day"),
-        "refused": ("string", "", "why there is no model; empty where there is one"),
-        "history_days": ("int64", "days", "days of data up to then"),
-        "learned_people": (*_PEOPLE, "members learned from, once for each window"),
-        "learned_lost": (*_PEOPLE, "of them those who were not active in the window"),
-        "tested_from": ("date", "", "first day of the window of the test"),
-        "tested_until": ("date", "", "its last day"),
-        "people": (*_PEOPLE, "members of the test: active in the 28 days before its window"),
-        "lost": (*_PEOPLE, "of them those who were not active in it"),
-        "promised": (*_SHARE, "mean probability in the test"),
-        "observed": (*_SHARE, "of the members of the test who were lost"),
-        "low": (*_SHARE, "Wilson interval of `observed`"),
-        "high": (*_SHARE, "Wilson interval of `observed`"),
-        "auc": (*_SHARE, "pairs of a lost member and another in which the lost had the higher probability (half where equal)"),
-        **_INTERVALS,
-        "brier": ("float64", "squared share", "mean squared error of the probabilities in the test"),
-        "brier_base": ("float64", "squared share", "the same, had everybody been given the share learned from"),
-        "top_people": (*_PEOPLE, "who stood out in the test: the tenth with the highest probabilities"),
-        "top_lost": (*_PEOPLE, "of them those who were lost"),
-        "top_share": (*_SHARE, "of those who stood out who were lost"),
-        "lift": ("float64", "times", "top_share over observed"),
-    },
-)  # fmt: skip
-RISK_TENTHS = contracts.declare(
-    "risk_tenths",
-    grain="one row per tenth of the members of the test, and one for all of them",
-    key=["tenth"],
-    needs="events",
-    small=True,
-    nullable=("promised", "observed", "low", "high", "lift"),
-    columns={
-        "tenth": ("int64", "", "1 = most likely to be lost, 0 = all; people with one probability stay together"),
-        "people": (*_PEOPLE, "realised size"),
-        "lost": (*_PEOPLE, "of them those who were not active in the window"),
-        "promised": (*_SHARE, "mean probability"),
-        "observed": (*_SHARE, "of them who were lost"),
-        "low": (*_SHARE, "Wilson interval of `observed`"),
-        "high": (*_SHARE, "Wilson interval of `observed`"),
-        "lift": ("float64", "times", "observed over that of all"),
-    },
-)
+_LEAVING = {"whom": "active members", "outcome": "lost", "did": "were not active"}
+RISK_MODEL = proof.model_contract("risk_model", about="who will be lost", one="a lost member", **_LEAVING)
+RISK_TENTHS = proof.tenths_contract("risk_tenths", **_LEAVING)
 
 
 @dataclass(frozen=True)
