@@ -12,68 +12,77 @@ from helpers.stats import UNKNOWN, Interval, wilson
 PARTS = 10
 _SHARE, _PEOPLE = ("float64", "share"), ("int64", "people")
 
-def model_contract(name: str, *, about: str, whom: str, outcome: str, did: str, one: str) -> contracts.Contract:
-    """The contract of a model with its test.
+UNTESTED = ("tested_from", "tested_until", "promised", "observed", "low", "high", "auc", "auc_low", "auc_high", "brier",
+            "brier_base", "top_share", "top_low", "top_high", "lift")  # fmt: skip  # what a model that is refused lacks
+
+
+def of_model(*, whom: str, outcome: str, did: str, one: str) -> dict[str, tuple[str, str, str]]:
+    """The columns of a model with its test.
 
     Args:
-        about: Who will do what. `whom`: the people of the model. `outcome`: what came of them, as in `learned_<outcome>`.
+        whom: The people of the model. `outcome`: what came of them, as in `learned_<outcome>`.
         did: What those did of whom the outcome is true. `one`: one of them.
     """
-    unknown = ("tested_from", "tested_until", "promised", "observed", "low", "high", "auc", "auc_low", "auc_high", "brier",
-               "brier_base", "top_share", "top_low", "top_high", "lift")  # fmt: skip
-    return contracts.declare(
-        name, grain=f"one row: the model of {about}, and its test", key=["last_day"], needs="events", small=True,
-        nullable=unknown,
-        columns={
-            "last_day": ("date", "", "it reads nothing after this day"),
-            "refused": ("string", "", "why there is no model; empty where there is one"),
-            "history_days": ("int64", "days", "days of data up to then"),
-            "learned_people": (*_PEOPLE, f"{whom} learned from, once for each window"),
-            f"learned_{outcome}": (*_PEOPLE, f"of them those who {did} in the window"),
-            "tested_from": ("date", "", "first day of the window of the test"),
-            "tested_until": ("date", "", "its last day"),
-            "people": (*_PEOPLE, f"{whom} of the test"),
-            outcome: (*_PEOPLE, f"of them those who {did} in its window"),
-            "promised": (*_SHARE, "mean probability in the test"),
-            "observed": (*_SHARE, f"of the people of the test who {did}"),
-            "low": (*_SHARE, "Wilson interval of `observed`"),
-            "high": (*_SHARE, "Wilson interval of `observed`"),
-            "auc": (*_SHARE, f"pairs of {one} and another in which the former had the higher probability (half where equal)"),
-            "auc_low": (*_SHARE, "its interval by DeLong"),
-            "auc_high": (*_SHARE, "its interval by DeLong"),
-            "brier": ("float64", "squared share", "mean squared error of the probabilities in the test"),
-            "brier_base": ("float64", "squared share", "the same, had everybody been given the share learned from"),
-            "top_people": (*_PEOPLE, "who stood out in the test: those with the highest probabilities"),
-            f"top_{outcome}": (*_PEOPLE, f"of them those who {did}"),
-            "top_share": (*_SHARE, f"of those who stood out who {did}"),
-            "top_low": (*_SHARE, "Wilson interval of `top_share`"),
-            "top_high": (*_SHARE, "Wilson interval of `top_share`"),
-            "lift": ("float64", "times", "top_share over observed"),
-        },
-    )  # fmt: skip
+    return {
+        "last_day": ("date", "", "it reads nothing after this day"),
+        "refused": ("string", "", "why there is no model; empty where there is one"),
+        "history_days": ("int64", "days", "days of data up to then"),
+        "learned_people": (*_PEOPLE, f"{whom} learned from, once for each window"),
+        f"learned_{outcome}": (*_PEOPLE, f"of them those who {did} in the window"),
+        "tested_from": ("date", "", "first day of the window of the test"),
+        "tested_until": ("date", "", "its last day"),
+        "people": (*_PEOPLE, f"{whom} of the test"),
+        outcome: (*_PEOPLE, f"of them those who {did} in its window"),
+        "promised": (*_SHARE, "mean probability in the test"),
+        "observed": (*_SHARE, f"of the people of the test who {did}"),
+        "low": (*_SHARE, "Wilson interval of `observed`"),
+        "high": (*_SHARE, "Wilson interval of `observed`"),
+        "auc": (*_SHARE, f"pairs of {one} and another in which the former had the higher probability (half where equal)"),
+        "auc_low": (*_SHARE, "its interval by DeLong"),
+        "auc_high": (*_SHARE, "its interval by DeLong"),
+        "brier": ("float64", "squared share", "mean squared error of the probabilities in the test"),
+        "brier_base": ("float64", "squared share", "the same, had everybody been given the share learned from"),
+        "top_people": (*_PEOPLE, "who stood out in the test: those with the highest probabilities"),
+        f"top_{outcome}": (*_PEOPLE, f"of them those who {did}"),
+        "top_share": (*_SHARE, f"of those who stood out who {did}"),
+        "top_low": (*_SHARE, "Wilson interval of `top_share`"),
+        "top_high": (*_SHARE, "Wilson interval of `top_share`"),
+        "lift": ("float64", "times", "top_share over observed"),
+    }
 
 
-def tenths_contract(name: str, *, whom: str, outcome: str, did: str) -> contracts.Contract:
-    """The contract of the same test by tenths of its people; arguments as in `model_contract`."""
-    return contracts.declare(
-        name, grain=f"one row per tenth of the {whom} of the test, and one for all of them", key=["tenth"], needs="events",
-        small=True, nullable=("promised", "observed", "low", "high", "lift"),
-        columns={
-            "tenth": ("int64", "", "1 = the highest probabilities, 0 = all; people with one probability stay together"),
-            "people": (*_PEOPLE, "realised size"),
-            outcome: (*_PEOPLE, f"of them those who {did} in the window"),
-            "promised": (*_SHARE, "mean probability"),
-            "observed": (*_SHARE, f"of them who {did}"),
-            "low": (*_SHARE, "Wilson interval of `observed`"),
-            "high": (*_SHARE, "Wilson interval of `observed`"),
-            "lift": ("float64", "times", "observed over that of all"),
-        },
-    )  # fmt: skip
+def of_tenths(*, outcome: str, did: str) -> dict[str, tuple[str, str, str]]:
+    """The columns of the same test by tenths of its people; arguments as in `of_model`."""
+    return {
+        "tenth": ("int64", "", "1 = the highest probabilities, 0 = all; people with one probability stay together"),
+        "people": (*_PEOPLE, "realised size"),
+        outcome: (*_PEOPLE, f"of them those who {did} in the window"),
+        "promised": (*_SHARE, "mean probability"),
+        "observed": (*_SHARE, f"of them who {did}"),
+        "low": (*_SHARE, "Wilson interval of `observed`"),
+        "high": (*_SHARE, "Wilson interval of `observed`"),
+        "lift": ("float64", "times", "observed over that of all"),
+    }
 
 
-_PAYING = {"whom": "non-payers", "outcome": "paid", "did": "paid"}
-PAY_MODEL = model_contract("pay_model", about="who will pay", one="a payer", **_PAYING)
-PAY_TENTHS = tenths_contract("pay_tenths", **_PAYING)
+PAY_MODEL = contracts.declare(
+    "pay_model",
+    grain="one row: the model of who will pay, and its test",
+    key=["last_day"],
+    needs="events",
+    small=True,
+    nullable=UNTESTED,
+    columns=of_model(whom="non-payers", outcome="paid", did="paid", one="a payer"),
+)
+PAY_TENTHS = contracts.declare(
+    "pay_tenths",
+    grain="one row per tenth of the non-payers of the test, and one for all of them",
+    key=["tenth"],
+    needs="events",
+    small=True,
+    nullable=("promised", "observed", "low", "high", "lift"),
+    columns=of_tenths(outcome="paid", did="paid"),
+)
 
 
 def tested(chance: np.ndarray, paid: np.ndarray, weight: np.ndarray, *, base: float, top: float) -> dict[str, float]:

@@ -15,6 +15,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from helpers import contracts
 from helpers.segments import proof
 from helpers.segments.likelihood import (
     DIGITS,
@@ -35,9 +36,25 @@ TOP = 0.1  # of the members of the test, who stand out
 SUMS = ("sessions", "create", "comment", "share", "react")
 FEATURES = ("active_days", "active_days_before", "last_week", "missed", "dwell_minutes", *SUMS, "away", "tenure", "pay_days")
 COUNTED = {"paid": "lost", "learned_paid": "learned_lost", "top_paid": "top_lost"}  # what `proof` calls by another name
-_LEAVING = {"whom": "active members", "outcome": "lost", "did": "were not active"}
-RISK_MODEL = proof.model_contract("risk_model", about="who will be lost", one="a lost member", **_LEAVING)
-RISK_TENTHS = proof.tenths_contract("risk_tenths", **_LEAVING)
+
+RISK_MODEL = contracts.declare(
+    "risk_model",
+    grain="one row: the model of who will be lost, and its test",
+    key=["last_day"],
+    needs="events",
+    small=True,
+    nullable=proof.UNTESTED,
+    columns=proof.of_model(whom="active members", outcome="lost", did="were not active", one="a lost member"),
+)
+RISK_TENTHS = contracts.declare(
+    "risk_tenths",
+    grain="one row per tenth of the members of the test, and one for all of them",
+    key=["tenth"],
+    needs="events",
+    small=True,
+    nullable=("promised", "observed", "low", "high", "lift"),
+    columns=proof.of_tenths(outcome="lost", did="were not active"),
+)
 
 
 @dataclass(frozen=True)
