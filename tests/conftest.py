@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from helpers import paths
+from helpers.runs.warm import RARELY
 from helpers.show import gate
 
 REAL = Path(os.environ.get("GROWTH_RINGS_DATA") or paths.PROJECT.parent / "shared" / "data")
 FORBID_SKIPS = "GROWTH_RINGS_FORBID_SKIPS"
+gc.set_threshold(*RARELY)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -37,6 +37,8 @@ LIBRARIES = (
     "helpers.show.charts",
 )
 NOT_IN_NOTEBOOKS = ("helpers.runs", "helpers.sources.sample", "helpers.__main__")
+# Objects made before the collector looks: expressions are millions of small ones, of which hardly any is garbage.
+RARELY = (50_000, 20, 50)
 PR_SET_PDEATHSIG = 1
 
 
@@ -166,6 +168,7 @@ def _become_kernel(request: dict) -> None:
     os.chdir(request["cwd"])
     sys.argv = ["kernel", "-f", request["connection_file"]]
     gc.unfreeze()
+    gc.set_threshold(*RARELY)
     app = IPKernelApp.instance()
     app.initialize([*sys.argv[1:], "--HistoryManager.enabled=False", "--quiet"])
     app.start()
