@@ -3,6 +3,7 @@
 
 DATASET ?= sample
 WEEK    ?= latest
+WEEKS   ?=
 ROOT    ?=
 ARGS    ?=
 SIZE    ?= full
@@ -23,13 +24,13 @@ export UV_NO_PROGRESS := 1
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report plan test test-hard lab bench tidy lock clean
+.PHONY: help setup report plan test test-hard lab bench screenshots tidy lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-report: setup ## Build the weekly report: DATASET=sample WEEK=2026-W10 ROOT=folder-of-the-files ARGS="-p name=value"
-	@$(RUN) -m helpers report $(DATASET) --week $(WEEK) $(if $(ROOT),--root "$(ROOT)") $(ARGS)
+report: setup ## Build the weekly report: DATASET=sample (or all) WEEK=2026-W10 WEEKS=12 ROOT=folder-of-the-files ARGS="-p name=value"
+	@$(RUN) -m helpers report $(if $(filter all,$(DATASET)),--all,$(DATASET)) --week $(WEEK) $(if $(WEEKS),--weeks $(WEEKS)) $(if $(ROOT),--root "$(ROOT)") $(ARGS)
 
 plan: setup ## Say what `make report` would run, and why
 	@$(RUN) -m helpers plan $(DATASET) --week $(WEEK) $(if $(ROOT),--root "$(ROOT)") $(ARGS)
@@ -39,16 +40,20 @@ test: setup ## Check everything that needs no root, Spark or browser (under 8 mi
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not hard and not reports" $(ARGS)
 
 test-hard: setup ## Check what needs root, Spark or a browser
-	@$(RUN) -c 'import playwright, pyspark' 2>/dev/null || $(MAKE) --no-print-directory -s .hard
+	@$(RUN) -c 'import axe_playwright_python, playwright, pyspark' 2>/dev/null || $(MAKE) --no-print-directory -s .hard
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m hard $(ARGS)
 
-lab: setup ## Open JupyterLab on the notebooks
-	@$(RUN) -m helpers lab
+lab: setup ## Open JupyterLab on copies of the notebooks: DATASET=sample WEEK=2026-W10 ROOT=... ARGS="-p name=value"
+	@$(RUN) -m helpers lab $(DATASET) --week $(WEEK) $(if $(ROOT),--root "$(ROOT)") $(ARGS)
 
 bench: setup ## Measure cleaning and facts against SQL by hand, a whole run against papermill commands: SIZE=full or small
 	@$(RUN) -c 'import tea_tasting' 2>/dev/null \
 	  || $(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --require-hashes -r requirements-bench.lock
 	@$(RUN) -m benchmarks $(SIZE)
+
+screenshots: setup ## Take the README's pictures of the sample's report
+	@$(RUN) -c 'import playwright' 2>/dev/null || $(MAKE) --no-print-directory -s .hard
+	@$(RUN) docs/screenshots.py
 
 tidy: setup ## Strip the notebooks and mend what ruff can mend
 	@$(RUN) -m helpers tidy

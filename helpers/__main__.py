@@ -69,15 +69,30 @@ def report(
     given: Given = None,
     only: Only = None,
     force: Force = False,
+    count: Annotated[int, typer.Option("--weeks", help="How many weeks up to --week, oldest first.")] = 1,
+    every: Annotated[bool, typer.Option("--all", help="Every dataset under data/ whose sources are there.")] = False,
 ) -> None:
     """Build the weekly report of a dataset; steps whose key has not changed are reused."""
     from helpers.runs import doctor, failures, pipeline, progress
+    from helpers.show import gate
 
     doctor.check_versions()
+    request = _request(dataset, week, root, given, only, force)
+    if count != 1 or every:
+        _report_several(request, count, every)
     with progress.shown() as shown:
-        outcome = pipeline.report(_request(dataset, week, root, given, only, force), shown)
+        outcome = pipeline.report(request, shown)
     print(failures.short(outcome.front))
-    print(outcome.sentence)
+    print(gate.plain(outcome.sentence))
+
+
+def _report_several(request, count: int, every: bool) -> None:
+    from helpers.runs import failures, progress, several
+
+    with progress.shown() as shown:
+        made = (several.all_datasets if every else several.weeks_up_to)(request, count, shown)
+    print(failures.short(made.front))
+    raise typer.Exit(made.exit_code)
 
 
 @app.command(cls=_WithParameters)
@@ -158,12 +173,20 @@ def doctor() -> None:
 
 @app.command()
 def verify(
-    record: Annotated[Path, typer.Argument(metavar="RECORD", help="A record as the page of experiments names it.")],
+    what: Annotated[
+        Path, typer.Argument(metavar="WEEK|RECORD", help="reports/NAME/WEEK, or a record as the page of experiments names it.")
+    ],
+    dataset: Annotated[str | None, typer.Option(metavar="FOLDER", help="Of a week: where its dataset.toml lies.")] = None,
+    root: Root = None,
 ) -> None:
-    """Compute the numbers of an experiment again, from its record alone, and compare them one by one."""
-    from helpers.runs import records
+    """Build a published week again and compare it number by number; or the numbers of an experiment, from its record alone."""
+    from helpers.runs import progress, records, verifying
 
-    found = records.verify(record)
+    if verifying.is_of_week(what):
+        with progress.shown() as shown:
+            found = verifying.verify(what, dataset=dataset, root=root, progress=shown)
+    else:
+        found = records.verify(what)
     print("\n".join(found.lines))
     raise typer.Exit(0 if found.holds else 1)
 
@@ -178,14 +201,26 @@ def tidy() -> None:
         print(f"tidied {path.name}")
 
 
-@app.command()
-def lab(port: Annotated[int, typer.Option(help="The port of JupyterLab.")] = 8888) -> None:
-    """Open JupyterLab on the notebooks."""
+@app.command(cls=_WithParameters)
+def lab(
+    dataset: Dataset = "sample",
+    week: Week = "latest",
+    root: Root = None,
+    given: Given = None,
+    port: Annotated[int, typer.Option(help="The port of JupyterLab.")] = 8888,
+) -> None:
+    """Open JupyterLab on copies of the notebooks with these parameters; copies that were edited are kept."""
     from helpers import paths
+    from helpers.runs import doctor, scratch, store
 
+    doctor.check_versions()
+    if root:
+        os.environ[store.SOURCES_VARIABLE] = str(Path(root).resolve())
+    made = scratch.prepare(_request(dataset, week, root, given, None, False))
+    for line in made.lines:
+        print(line)
     os.chdir(paths.PROJECT)
-    words = ["-m", "jupyterlab", f"--port={port}", f"--notebook-dir={paths.NOTEBOOKS}"]
-    os.execv(sys.executable, [sys.executable, *words])
+    os.execv(sys.executable, [sys.executable, *scratch.lab(paths.NOTEBOOKS, made.first, port)])
 
 
 Of = Annotated[str, typer.Option("--dataset", metavar="NAME", help="A name under data/, or a folder with a dataset.toml.")]
@@ -225,6 +260,7 @@ def forget(
 
 def main() -> None:
     """Run the command; what a person can mend is said without a traceback, with its own exit code."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a log in a poor encoding is no reason to fail
     atexit.register(gc.freeze)  # or the interpreter sifts all memory once more at its end, a third of a second
     try:
         app(prog_name="python -m helpers")

@@ -17,6 +17,11 @@ from helpers.show import gate
 
 REAL = Path(os.environ.get("GROWTH_RINGS_DATA") or paths.PROJECT.parent / "shared" / "data")
 FORBID_SKIPS = "GROWTH_RINGS_FORBID_SKIPS"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 gc.set_threshold(*RARELY)
 
 
@@ -181,3 +186,17 @@ def week(shop: Path) -> Path:
     import people
 
     return people.built() / "2026-W10"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, driven by Playwright; skips, naming it, where it is missing."""
+    if not CHROMIUM:
+        said = "no browser: install Debian's chromium"
+        pytest.fail(said) if os.environ.get(FORBID_SKIPS) else pytest.skip(said)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()

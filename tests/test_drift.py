@@ -390,8 +390,8 @@ def test_nothing_is_said_of_a_handful(members):
     assert "fewer than 10" in said.people(one.community.assign(drifted=3))
     for few in ({"people": 9}, {"tested": 9}):
         frame = one.community.assign(**few)
-        assert "Too few people" in (said.community(frame) if "people" in few else said.people(frame))
-    assert said.topics(one.topics.assign(people=5)) == "Too few people to say anything about them"
+        assert "too few people" in (said.community(frame) if "people" in few else said.people(frame))
+    assert said.topics(one.topics.assign(people=5)) == "No finding is told: a group in it has too few people"
     nobody = found([])
     assert said.community(nobody.community) == said.topics(nobody.topics) and "Nobody had a topic" in said.topics(nobody.topics)
     assert said.people(nobody.community) == "Nobody had topics on enough days to be tested"

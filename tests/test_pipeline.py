@@ -20,7 +20,7 @@ def test_a_run_publishes_one_page_a_notebook_and_ends_with_the_sentence(project)
     outcome = project.report()
     assert outcome.sentence == "2 kinds of events."
     assert outcome.front == project.reports / "2026-W10" / "index.html"
-    assert set(project.pages()) == {"index.html", "01_first.html", "02_second.html", "03_third.html"}
+    assert set(project.pages()) == {"index.html", "01_first.html", "02_second.html", "03_third.html", "email.html"}
     assert sorted(line.split()[0] for line in project.lines[1:]) == ALL
     assert all("never run for this week" in line for line in project.lines[1:])
 
@@ -154,7 +154,7 @@ def test_what_a_dataset_cannot_have_is_said_in_one_line_and_the_rest_is_built(pr
         "  02_second: not for this dataset, which has no [[events]]",
         "  03_third: not for this dataset, which has no [[events]]",
     ]
-    assert set(project.pages("undated")) == {"index.html", "01_first.html"}
+    assert set(project.pages("undated")) == {"index.html", "01_first.html", "email.html"}
     assert "no [[events]]" in project.pages("undated")["index.html"].decode()
 
 
@@ -163,4 +163,5 @@ def test_run_json_is_written_last_and_says_what_was_done(reported):
     assert record["steps"]["02_second"]["action"] == "run"
     assert record["parameters"]["02_second"] == {"half_life_days": 14}
     assert record["headline"] == "2 kinds of events."
-    assert set(record["pages"]) == {"index.html", "01_first.html", "02_second.html", "03_third.html"}
+    pages = {"index.html", "01_first.html", "02_second.html", "03_third.html"}
+    assert set(record["pages"]) == pages | {"email.html", "email.txt"}

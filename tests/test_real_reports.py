@@ -51,7 +51,7 @@ def test_cookie_cats_shows_its_players_and_p_values():
 
 def test_cookie_cats_has_pages_for_what_it_has_alone():
     folder = Path(os.environ["GROWTH_RINGS_BUILT_REPORTS"]) / "reports" / "cookie_cats" / "undated"
-    assert sorted(path.stem for path in folder.glob("*.html")) == ["01_cleaning", "05_experiments", "index"]
+    assert sorted(path.stem for path in folder.glob("*.html")) == ["01_cleaning", "05_experiments", "email", "index"]
     assert "which has no" in text_of("cookie_cats", "undated", "index")
 
 

@@ -5,6 +5,8 @@ import json
 import pytest
 from test_publish import made, row
 
+from helpers import paths
+from helpers.runs import origins
 from helpers.runs.restating import lines, restated
 
 
@@ -47,6 +49,68 @@ def test_numbers_that_have_no_name_of_their_own_are_counted():
     assert lines(found) == ["Other numbers that have moved, of tiers and experiments too: 2"]
 
 
+HASHES = {"dataset.toml": "a", "helpers": "b", "notebook 04_retention": "c", "rules.toml roles": "d", "parameter ages": "e",
+          "requirements.lock": "f", "engine": "g", "who is forgotten": "h", "pseudonym key": "i"}  # fmt: skip
+
+
+def published_from(rows, **hashes):
+    """The line of the run that is first in published.csv."""
+    table = (paths.reports("shop") / "published.csv").read_text("utf-8").splitlines()
+    run = table[1].rsplit(",", 1)[1]
+    origins.append(paths.reports("shop"), {"run": run, "week": "2026-W09", "hashes": HASHES | hashes, "rows": rows})
+
+
+def why(monkeypatch, then, now, names=frozenset(HASHES), **hashes):
+    published_from(then, **hashes)
+    monkeypatch.setattr(origins, "rows", lambda *_: now)
+    return lines(restated("shop", "2026-W10", [], [past()], (HASHES, set(names))))[1:]
+
+
+SAME = {"week": [100, "x"], "before": [900, "y"]}
+
+
+@pytest.mark.parametrize(("then", "says"), [
+    ({"week": [63, "w"], "before": [900, "y"]}, "rows of that week that came late: 37"),
+    ({"week": [101, "w"], "before": [890, "z"]},
+     "rows of that week that are gone: 1; rows of the weeks before it that came late: 10"),
+    ({"week": [100, "w"], "before": [900, "y"]}, "rows of that week were changed at the source"),
+    (SAME, "nothing that is recorded has changed, so the reason is unknown"),
+])  # fmt: skip
+def test_why_a_number_has_moved_is_said_from_the_rows_of_its_week(last_week, monkeypatch, then, says):
+    assert why(monkeypatch, then, SAME) == [f"Since 2026-W09 was first published: {says}"]
+
+
+def test_every_reason_is_named_and_what_the_numbers_do_not_read_is_none(last_week, monkeypatch):
+    changed = {name: "other" for name in HASHES if name != "pseudonym key"}
+    (told,) = why(monkeypatch, {"week": [99, "w"], "before": [900, "y"]}, SAME, names=set(HASHES) - {"engine"}, **changed)
+    for said in ("rows of that week that came late: 1", "dataset.toml changed", "the code changed", "rules.toml [roles] changed",
+                 "the parameter ages changed", "the libraries changed", "people asked to be forgotten"):  # fmt: skip
+        assert told.count(said) == 1, said
+    assert "engine" not in told
+
+
+def test_other_pseudonyms_are_no_change_of_the_rows(last_week, monkeypatch):
+    then, names = {"week": [100, "w"], "before": [900, "z"]}, set(HASHES) - {"pseudonym key"}
+    (told,) = why(monkeypatch, then, SAME, names=names, **{"pseudonym key": "other"})
+    assert told.endswith("the reason is unknown")
+
+
+def test_of_what_was_published_before_reasons_were_kept_none_is_given(last_week):
+    told = lines(restated("shop", "2026-W10", [], [past()], (HASHES, set(HASHES))))
+    assert told[1] == (
+        "Since 2026-W09 was first published: the reason is unknown, as what it was made from was not recorded then"
+    )
+
+
+def test_what_a_run_was_made_from_is_appended_once_and_a_broken_line_is_passed_over(last_week):
+    top = paths.reports("shop")
+    for _ in range(2):
+        origins.append(top, {"run": "r1", "week": "2026-W09", "hashes": {}, "rows": {}})
+    (top / origins.NAME).write_text((top / origins.NAME).read_text("utf-8") + "{broken\n[1]\n", "utf-8")
+    origins.append(top, {"run": "r2", "week": "2026-W10", "hashes": {}, "rows": {}})
+    assert list(origins.read(top)) == ["r1", "r2"]
+
+
 def test_late_rows_restate_a_published_week_on_its_front_page_and_in_run_json(project):
     project.change("weekly", '"metric": ["events"]', '"metric": ["content_per_active"]')
     project.report()
@@ -57,6 +121,7 @@ def test_late_rows_restate_a_published_week_on_its_front_page_and_in_run_json(pr
         project.report(force=force)
         page = project.pages()["index.html"].decode()
         assert "Content per active of 2026-W10: first published as 2.00, now 3.00" in page
+        assert "Since 2026-W10 was first published: rows of that week that came late: 1" in page
         assert "Restated" not in project.pages()["03_third.html"].decode()
         (told,) = json.loads((project.reports / "2026-W10" / "run.json").read_text("utf-8"))["restated"]
         assert (told["old"], told["new"]) == (2.0, 3.0)

@@ -114,4 +114,4 @@ def test_titles_of_looks_say_when_the_rule_spoke():
     assert "no day decides" in said.looks(fixed) and "at the planned end" in said.looks(fixed.assign(is_end=[False] * 3 + [True]))
     staged = by_day.assign(rule="group-sequential", time=[np.nan, 0.5, 1.0, np.nan])
     assert "7 Jan 2026 stopped the test" in said.looks(staged)
-    assert said.looks(by_day.assign(smaller=4)) == "Too few people to say anything about them"
+    assert said.looks(by_day.assign(smaller=4)) == "No finding is told: a group in it has too few people"

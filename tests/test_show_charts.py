@@ -266,6 +266,8 @@ def test_long_words_wrap_and_end_in_an_ellipsis():
     assert len(lines) == 2 and lines[1].endswith("…") and all(axes.width(line) <= 120 for line in lines)
     assert axes.wrap("short", 120) == ["short"]
     assert len(axes.wrap("没有空格的很长很长很长很长的中文名字", 100)) == 2
+    assert axes.wrap("welcome_tour，day7_return，treatment", 130, 3) == ["welcome_tour，", "day7_return，", "treatment"]
+    assert axes.wrap("a_name_without_a_blank", 90, 3)[0].endswith("_")
 
 
 def test_ticks_are_round_and_say_the_year_when_it_changes():

@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from helpers.errors import RunFailed
-from helpers.show import charts, gate, page, sentences, tables
+from helpers.show import charts, gate, histories, page, sentences, tables
 
 INFO = page.PageInfo(
     dataset="Circle",
@@ -186,14 +186,14 @@ def test_the_history_is_newest_first_and_links_each_week():
         {**row, "week": "2026-W09", "href": "2026-W09/"},
         {**row, "week": "2026-W10", "href": "2026-W10/", "headline": EVIL, "seconds": None},
     ]
-    html = page.history("sample", rows, title="Circle")
+    html = histories.history("sample", rows, title="Circle")
     assert html.index("2026-W10") < html.index("2026-W09") and '<a href="2026-W10/">' in html
-    assert "&lt;script&gt;" in html and ">8.2<" in html and ">-<" in html
+    assert "&lt;script&gt;" in html and "in 8.2 s" in html and "in - s" in html
     assert page.is_broken(html) == []
 
 
 def test_an_empty_history_says_so():
-    assert "No report has been built yet." in page.history("sample", [])
+    assert "No report has been built yet." in histories.history("sample", [])
 
 
 GOOD = (

@@ -69,3 +69,10 @@ def test_the_ramp_runs_one_way_in_grey():
     for form in (0, 1):
         light = [float(TO_XYZ[1] @ linear(palette.TOKENS[name][form])) for name in palette.RAMP]
         assert light == sorted(light, reverse=form == 0)
+
+
+@pytest.mark.parametrize("form", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("keys", [("new", "resurrected"), ("control", "treatment"), ("dau", "wau", "mau")], ids=" ".join)
+def test_what_lies_on_or_beside_each_other_is_apart_in_grey(form, keys):
+    light = [lab(linear(palette.TOKENS[name][form]))[0] for name in palette.tokens(keys).values()]
+    assert min(abs(one - other) for one, other in itertools.combinations(light, 2)) > 10

@@ -90,7 +90,9 @@ def test_the_headline_is_the_clearest_change():
 
 def test_a_quiet_week_is_called_quiet():
     text = sentences.headline(frame(("weekly_actives", 1384, 1380, -30, 38, 1384), ("payers", 24, 31, -18, 4, 24)))
-    assert text == "A quiet week: Weekly actives at 1,384, and no clear change in any number against the week before"
+    assert text == (
+        "A quiet week: Weekly actives at 1,384, no clear change against 1,380 the week before (95 % interval -30 to +38)"
+    )
     assert len(text.split()) <= sentences.HEADLINE_WORDS
 
 

@@ -137,7 +137,7 @@ def test_a_missing_column_is_named():
 
 
 def test_wide_tables_scroll_by_keyboard_too():
-    assert 'role="region" tabindex="0" aria-label="Return"' in tables.table(weeks(1), title="Return", columns=COLUMNS).html
+    assert 'role="group" tabindex="0" aria-label="Return"' in tables.table(weeks(1), title="Return", columns=COLUMNS).html
 
 
 def card(**values) -> str:
@@ -171,7 +171,7 @@ def test_an_undefined_value_is_a_dash_with_its_reason():
 
 def test_a_sparkline_has_words_and_a_gap_for_few_people():
     html = card(metric="payers", value=40, before=41, series=[40, 4, 41, 40], band_low=30, band_high=50)
-    assert 'role="img" aria-label="The last 4 weeks: between 40 and 41."' in html
+    assert 'role="img" aria-label="The last 4 weeks: between 40 and 41. Shaded: the usual range."' in html
     assert html.count("M") >= 3
 
 
@@ -193,3 +193,13 @@ def test_a_small_part_takes_another_of_its_own_whole_with_it():
     shown = tables.table(sizes, title="t", columns=columns, n="people", parts=True, within="dimension")
     assert "<10" in shown.text and "45" not in shown.text
     assert "33" in shown.text and "515" in shown.text
+
+
+def test_a_share_of_nobody_or_of_all_of_a_group_is_warned_of():
+    frame = pd.DataFrame({"city": ["A", "B"], "paying": [0.4, 1.0], "n": [50, 40]})
+    columns = {"city": "text", "paying": "share", "n": "people"}
+    warned = "tells of each person in its group"
+    assert warned in tables.table(frame, title="Paying", columns=columns, n="n").text
+    assert warned not in tables.table(frame.head(1), title="Paying", columns=columns, n="n").text
+    assert warned not in tables.table(frame.assign(n=9), title="Paying", columns=columns, n="n").text
+    assert warned not in tables.table(frame, title="Parts", columns=columns).text

@@ -279,7 +279,7 @@ def test_a_tag_is_told_of_by_the_smaller_of_this_week_and_the_last():
     found = said.rows(sizes(("a", 40, 5, 36, 1), ("b", 0, 30, 0, 30), ("c", 0, 0, 0, 0)))
     assert found[["change", "smallest"]].to_numpy().tolist() == [[35, 5], [-30, 30], [0, 0]]
     assert said.carried(found) == "1 of 3 tags are carried by somebody; a comes first, with 4.0 % of all people"
-    assert said.carried(sizes(("a", 9, 9, 0, 0))) == "Too few people to say anything about them"
+    assert said.carried(sizes(("a", 9, 9, 0, 0))) == "No finding is told: a group in it has too few people"
 
 
 def test_who_came_and_left_is_told_only_where_both_are_enough():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import cache
 
 import made
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import contracts, retention, weekly
+from helpers import contracts, facts, retention, weekly
+from helpers.retention.change.band import bands
 
 ALL = ["weekly_actives", "new_members", "week1_retention", "content_per_active", "payers", "net_amount"]
 
@@ -23,12 +25,34 @@ def sunday(week: int):
     return made.day(7 * week + 6)
 
 
-def kpis(rows: list[dict], week: int, **has: bool) -> pd.DataFrame:
-    days = made.table("user_day", rows)
-    cube = retention.cohort_cube(days)
+def kpis(rows: list[dict], week: int, *, whole: bool = False, **has: bool) -> pd.DataFrame:
+    """The numbers of a week; those that `changes` knows have an interval only where it is asked for, as it takes its time."""
     has = {"paid": True, "creates": True} | has
+    given = artefacts(rows, week)
+    told = changes_of(len(rows), week) if whole else nobody("changes", "usual_weeks")
+    return weekly.kpis(*given, *told, last_day=sunday(week), **has).set_index("metric")
+
+
+def artefacts(rows: list[dict], week: int) -> tuple[pd.DataFrame, ...]:
+    """Weeks, growth and cube of these rows."""
+    days = made.table("user_day", rows)
     growth = retention.growth(retention.presence_day(days, last_day=sunday(week)), last_day=sunday(week))
-    return weekly.kpis(weekly.weeks(days), growth, cube, last_day=sunday(week), **has).set_index("metric")
+    return weekly.weeks(days), growth, retention.cohort_cube(days)
+
+
+@cache
+def changes_of(number: int, week: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Changes and usual weeks of the crowd of so many rows, as the notebook of retention makes them."""
+    rows = next(rows for weeks in range(1, 21) if len(rows := crowd(weeks)) == number)
+    days, until = made.table("user_day", rows), {"last_day": sunday(week)}
+    first_seen = facts.first_seen(days)
+    slices, steps = retention.slice_weeks(first_seen, days, **until), retention.steps(first_seen, days, **until)
+    return retention.changes(slices, steps, paid=True), retention.usual_weeks(slices, paid=True)
+
+
+def nobody(*names: str) -> list[pd.DataFrame]:
+    """Artefacts without a row."""
+    return [pd.DataFrame({column: [] for column in contracts.find(name).columns}) for name in names]
 
 
 def crowd(weeks: int = 9) -> list[dict]:
@@ -65,7 +89,7 @@ def test_a_week_without_anybody_has_zeros_and_exact_amounts():
 
 
 def test_numbers_of_the_week_and_their_changes():
-    found = kpis(crowd(), 8)
+    found = kpis(crowd(), 8, whole=True)
     assert found.index.tolist() == ALL
     assert found["value"].tolist() == [18 + 17 + 16, 18, 1, 36 / 51, 17, 85]
     assert found["before"].tolist() == [17 + 16 + 15, 17, 1, 34 / 48, 16, 80]
@@ -77,15 +101,37 @@ def test_numbers_of_the_week_and_their_changes():
     assert (known["low"] < known["change"]).all() and (known["change"] < known["high"]).all()
 
 
-def test_series_has_13_weeks_and_the_band_those_before_this_one():
-    found = kpis(crowd(20), 19)
-    active = found.loc["weekly_actives"]
-    past = np.array([3 * (10 + week) - 3 for week in range(7, 19)])
-    middle = np.median(past)
-    spread = 2 * 1.4826 * np.median(np.abs(past - middle))
-    assert active["series"] == [*past, 84]
-    assert (active["band_low"], active["band_high"]) == pytest.approx((middle - spread, middle + spread))
+def test_every_number_has_the_usual_band_of_its_own_past():
+    given, found = artefacts(crowd(11), 10), kpis(crowd(11), 10, whole=True)
+    usual = changes_of(len(crowd(11)), 10)[1]
+    own = usual[usual["metric"] == "net_amount"]
+    assert np.array_equal(found.loc["net_amount", "lows"], own["band_low"], equal_nan=True)
+    ends = bands((given[0]["created"] / given[0]["active"]).to_frame(), every="week")
+    assert np.array_equal(found.loc["content_per_active", "highs"], ends.high[0], equal_nan=True)
+    last = found.drop(index="week1_retention")  # of which everybody comes back, and two cohorts are too few
+    assert (last["band_low"] == [lows[-1] for lows in last["lows"]]).all() and (last["band_low"] < last["band_high"]).all()
     assert kpis(crowd(6), 5)["band_low"].isna().all()
+
+
+def test_the_series_has_thirteen_weeks():
+    assert kpis(crowd(15), 14).loc["weekly_actives", "series"] == [3 * (10 + week) - 3 for week in range(2, 15)]
+
+
+def test_what_the_artefact_knows_of_a_change_is_said_on_the_card_too():
+    """One interval for the net amount: that which pairs what each person paid in both weeks."""
+    changes, found = changes_of(len(crowd()), 8)[0], kpis(crowd(), 8, whole=True)
+    changes = changes[changes["part"] == "change"]
+    own = changes[changes["base"] == "week_before"].set_index("metric")
+    assert set(own.index) == {"weekly_actives", "week1_retention", "net_amount"}
+    for name, row in own.iterrows():
+        assert found.loc[name, ["change", "low", "high"]].tolist() == pytest.approx([row["value"], row["low"], row["high"]])
+    past = changes[changes["base"] == "past_mean"].set_index("metric")
+    assert found.loc["net_amount", "past"] == past.loc["net_amount", "before"]
+
+
+def test_who_pays_now_and_did_not_and_the_other_way_round_make_up_the_change_of_payers():
+    found = kpis(crowd(), 8).loc["payers"]
+    assert (found["came"], found["left"]) == (17, 16) and found["came"] - found["left"] == found["change"]
 
 
 def test_what_a_dataset_does_not_have_is_not_shown():
@@ -115,7 +161,7 @@ def test_in_the_second_week_the_change_of_new_members_is_unknown():
 
 def test_after_a_week_without_anybody_the_numbers_are_that_weeks():
     """Week 8 is empty: nobody is active, and nobody of week 7 came back."""
-    found = kpis(crowd(8), 8)
+    found = kpis(crowd(8), 8, whole=True)
     assert_nothing_is_invented(found)
     assert (found.loc["weekly_actives", "value"], found.loc["weekly_actives", "before"]) == (0, 48)
     assert found.loc["weekly_actives", "low"] < -48 < found.loc["weekly_actives", "high"] < 0
@@ -144,29 +190,23 @@ def test_without_payments_amounts_are_0_and_their_change_has_no_interval():
     assert found.loc[["payers", "net_amount"], ["low", "high"]].isna().all(axis=None)
 
 
-def frames(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Three weeks whose truth is known: 300 and 330 come anew, 200 and 150 amounts of 10 to 30; the payers are regulars."""
+def frames(rng: np.random.Generator) -> tuple[pd.DataFrame, ...]:
+    """Three weeks whose truth is known: 300 and 330 come anew; the payers are regulars."""
     week = pd.to_datetime([made.day(7 * at) for at in range(3)])
-    came, left = rng.poisson([900, 300, 330]), rng.poisson([0, 280, 280])
-    amounts = [rng.uniform(10, 30, rng.poisson(mean)) for mean in (200, 200, 150)]
+    came = rng.poisson([900, 300, 330])
     pays = rng.random((3, 500)) < rng.beta(0.3, 0.7, 500)
-    active = np.cumsum(came - left)
     weeks = pd.DataFrame({
-        "week": week, "active": active, "created": 0, "created_squares": 0, "payers": pays.sum(axis=1),
-        "payers_again": [0, *(pays[1:] & pays[:-1]).sum(axis=1)],
-        "net": [paid.sum() for paid in amounts], "net_squares": [(paid**2).sum() for paid in amounts],
+        "week": week, "active": 1000, "created": 0, "created_squares": 0, "payers": pays.sum(axis=1),
+        "payers_again": [0, *(pays[1:] & pays[:-1]).sum(axis=1)], "net": 0.0, "net_squares": 0.0,
     })  # fmt: skip
-    growth = pd.DataFrame({"week": week, "active": active, "new": came, "retained": 0, "resurrected": 0,
-                           "churned": left, "first": [True, False, False]})  # fmt: skip
-    nobody = {name: [] for name in contracts.find("cohort_cube").columns}
-    return weeks, growth, pd.DataFrame(nobody).astype({"cohort": "M8[us]"})
+    growth = pd.DataFrame({"week": week, "new": came, "first": [True, False, False]})
+    cube, *told = nobody("cohort_cube", "changes", "usual_weeks")
+    return weeks, growth, cube.astype({"cohort": "M8[us]"}), *told
 
 
 def test_intervals_of_changes_cover_the_true_change_19_times_in_20():
-    rng, truth = (
-        np.random.default_rng(11),
-        {"weekly_actives": 50, "new_members": 30, "payers": 0, "net_amount": -1000},
-    )
+    """Those of the actives and of the net amount are held by the tests of `changes`."""
+    rng, truth = np.random.default_rng(11), {"new_members": 30, "payers": 0}
     draws = []
     for _ in range(50):
         found = weekly.kpis(*frames(rng), last_day=sunday(2), paid=True, creates=False).set_index("metric")
@@ -184,22 +224,21 @@ def test_contents_of_regulars_have_an_interval_that_is_wide_enough():
         for at in (1, 2):
             posts = rng.poisson(rates)
             weeks.loc[at, ["created", "created_squares"]] = posts.sum(), (posts**2).sum()
-        _, growth, cube = frames(rng)
-        found = weekly.kpis(weeks, growth, cube, last_day=sunday(2), paid=False, creates=True).set_index("metric")
+        found = weekly.kpis(weeks, *frames(rng)[1:], last_day=sunday(2), paid=False, creates=True).set_index("metric")
         covered.append(found.loc["content_per_active", "low"] <= 0 <= found.loc["content_per_active", "high"])
     assert np.mean(covered) > 0.95 - 2 * 0.031
 
 
-def test_a_change_is_clear_when_the_interval_and_the_usual_range_leave_it_out():
-    rows = [
-        (5, 1, 9, 0, 4),
-        (5, 1, 9, 0, 6),
-        (5, -1, 9, 0, 4),
-        (5, 1, 9, np.nan, np.nan),
-        (np.nan, np.nan, np.nan, 0, 4),
-    ]
-    found = weekly.changed(pd.DataFrame(rows, columns=["value", "low", "high", "band_low", "band_high"]))
-    assert found["clear"].tolist() == [True, False, False, True, False]
+def test_a_change_is_clear_when_it_is_no_chance_and_no_usual_week():
+    """Nine quiet weeks with the same people; in the tenth twice as many payers, or a tenth more, or nobody new."""
+    def payers(many: int) -> pd.Series:
+        rows = [visit(f"u{number}", 7 * week + number % 7, pay=int(number % 4 == week % 4 or (week == 11 and number < many)))
+                for week in range(12) for number in range(200)]  # fmt: skip
+        return kpis(rows, 11).loc["payers"]
+
+    assert payers(200)["clear"] and not payers(0)["clear"]
+    assert payers(200)["low"] > 0 and payers(200)["value"] > payers(200)["band_high"]
+    assert not kpis(crowd(6), 5)["clear"].any()
 
 
 def test_what_is_published_is_what_was_shown_with_one_row_a_number():

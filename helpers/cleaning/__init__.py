@@ -3,6 +3,7 @@
     judging      which rows count
     accounts     the row ledger and its law of conservation, the reasons, the limits, what arrived and when
     suspicions   rules that warn: bots, spellings, strange days (with rhythm and spelling)
+    browsing     rows that were set aside, to browse through
     influence    what each rule does to the main numbers
 """
 
@@ -19,11 +20,12 @@ from helpers.cleaning.accounts import (
     reasons,
     volume,
 )
+from helpers.cleaning.browsing import by_day, examples
 from helpers.cleaning.influence import influence, suspect_users
 from helpers.cleaning.judging import STATUSES, column_of, judge, kept
 from helpers.cleaning.suspicions import suspicions
 
 __all__ = [
-    "STATUSES", "by_reason", "by_rule", "check_limits", "column_of", "coverage", "influence", "judge", "kept", "ledger",
-    "over_limits", "quarantined", "reasons", "suspect_users", "suspicions", "volume",
+    "STATUSES", "by_day", "by_reason", "by_rule", "check_limits", "column_of", "coverage", "examples", "influence", "judge",
+    "kept", "ledger", "over_limits", "quarantined", "reasons", "suspect_users", "suspicions", "volume",
 ]  # fmt: skip

@@ -120,11 +120,11 @@ def quarantined(judged: ibis.Table) -> ibis.Table:
 
 
 def by_reason(found: pd.DataFrame) -> pd.DataFrame:
-    """Reasons over all files of a table: `table`, `status`, `reason`, `rows`, `files`, and `first`, where such a row is first."""
+    """Reasons over all files of a table: `table`, `status`, `reason`, `rows`, `files`; `file` and `line` of the first of them."""
     aside = found[found["status"] != "kept"]
-    aside = aside.assign(first=aside["file"] + " line " + aside["first_line"].astype("str"))
     keys = ["table", "status", "reason"]
-    grouped = aside.groupby(keys, as_index=False).agg(rows=("rows", "sum"), files=("file", "nunique"), first=("first", "first"))
+    first = {"file": ("file", "first"), "line": ("first_line", "first")}
+    grouped = aside.groupby(keys, as_index=False).agg(rows=("rows", "sum"), files=("file", "nunique"), **first)
     return grouped.sort_values(["table", "status", "rows"], ascending=[True, True, False], ignore_index=True)
 
 

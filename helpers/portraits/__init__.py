@@ -16,12 +16,14 @@ Ages count whole local days: what happened on the last day is 0 days old.
     reasons      their reasons in words
     overview     small tables of all portraits, and all of one
     distinct     a portrait of a group: what distinguishes it from everybody else
+    apart        the same of many groups at once, to choose from
     pain         groups with lower scores or falling behaviour
     evidence     a group against the rest: intervals and tests, for both
 """
 
 from __future__ import annotations
 
+from helpers.portraits.apart import apart, beside, distinctive_of
 from helpers.portraits.attributes import portraits
 from helpers.portraits.distinct import MADE_OF, distinctive, group_names, memberships
 from helpers.portraits.drift import drifts
@@ -34,7 +36,7 @@ from helpers.portraits.tagging import tag_sizes, tags
 from helpers.portraits.topics import interests
 
 __all__ = [
-    "MADE_OF", "answers", "composition", "distinctive", "drifts", "earlier", "falling", "group_names", "groups",
-    "habits", "interests", "low_scores", "memberships", "next_interest", "next_interest_score", "next_topics", "one_user",
-    "pain_points", "portraits", "summary", "tag_sizes", "tag_states", "tags", "topic_fans",
+    "MADE_OF", "answers", "apart", "beside", "composition", "distinctive", "distinctive_of", "drifts", "earlier", "falling",
+    "group_names", "groups", "habits", "interests", "low_scores", "memberships", "next_interest", "next_interest_score",
+    "next_topics", "one_user", "pain_points", "portraits", "summary", "tag_sizes", "tag_states", "tags", "topic_fans",
 ]  # fmt: skip

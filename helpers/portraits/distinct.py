@@ -70,9 +70,14 @@ def distinctive(
     """
     chosen = members.select("user_id").distinct().mutate(is_member=ibis.literal(True))
     marked = portraits.left_join(chosen, "user_id").drop("user_id_right")
-    levels, numbers = _attributes(without)
-    marked = marked.select(*levels, *numbers, is_member=marked.is_member.fill_null(False)).cache()
-    found = pd.concat([_levels(marked, levels, top), _numbers(marked, numbers)], ignore_index=True)
+    levels_of, numbers_of = attributes(without)
+    marked = marked.select(*levels_of, *numbers_of, is_member=marked.is_member.fill_null(False)).cache()
+    found = pd.concat([_levels(marked, levels_of, top), _numbers(marked, numbers_of)], ignore_index=True)
+    return ranked(found, segment)
+
+
+def ranked(found: pd.DataFrame, segment: str) -> pd.DataFrame:
+    """Comparisons of one group in order (contract `distinctive`), with the share of wrong calls among them."""
     found = found.assign(segment=segment, q=evidence.discoveries(found["p"]))
     with np.errstate(divide="ignore"):
         found["size"] = -np.abs(np.log(found["lift"].astype(float)))
@@ -93,7 +98,7 @@ def group_names(memberships: ibis.Table) -> list[str]:
     return sorted(memberships.select("group").distinct().to_pandas()["group"])
 
 
-def _attributes(without: tuple[str, ...]) -> tuple[list[str], list[str]]:
+def attributes(without: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The columns that are compared by their values, and those that are compared by their mean."""
     left_out = {*PORTRAITS.key, *SAID_ONCE, *without}
     told = {name: spec.dtype for name, spec in PORTRAITS.columns.items() if name not in left_out}
@@ -113,7 +118,16 @@ def _levels(marked: ibis.Table, names: list[str], top: int) -> pd.DataFrame:
     wide = found.pivot_table(
         index=["attribute", "level"], columns="inside", values="people", aggfunc="sum", fill_value=0
     ).reindex(columns=[True, False], fill_value=0)  # fmt: skip
-    wide = wide.set_axis(["k", "k_rest"], axis=1).reset_index()
+    return levels(wide.set_axis(["k", "k_rest"], axis=1).reset_index(), top)
+
+
+def levels(wide: pd.DataFrame, top: int) -> pd.DataFrame:
+    """Shares compared.
+
+    Args:
+        wide: `attribute`, `level`, and the people with it in the group (`k`) and in the rest (`k_rest`).
+        top: Values of an attribute told by name.
+    """
     wide = _folded(wide, top)
     whole = wide.groupby("attribute")[["k", "k_rest"]].transform("sum")
     wide = wide.assign(people=whole["k"], rest=whole["k_rest"])
@@ -135,23 +149,38 @@ def _folded(wide: pd.DataFrame, top: int) -> pd.DataFrame:
 
 def _numbers(marked: ibis.Table, names: list[str]) -> pd.DataFrame:
     """Means of each measure, from sums that no order of people changes."""
-    ends = marked.aggregate(
-        **{f"{name}__low": marked[name].min().cast("float64") for name in names},
-        **{f"{name}__high": marked[name].max().cast("float64") for name in names},
-    )  # fmt: skip
-    ends = ends.to_pandas().iloc[0]
-    varying = [name for name in names if ends[f"{name}__low"] < ends[f"{name}__high"]]
-    power = {name: _power(marked[name], ends[f"{name}__low"], ends[f"{name}__high"]) for name in varying}
-    sums = {f"{name}__{what}": value for name in varying for what, value in _sums(marked[name], power[name]).items()}
-    wide = marked.group_by("is_member").agg(is_any=ibis._.count(), **sums).to_pandas()
+    power = powers(marked, names)
+    added = {f"{name}__{what}": value for name in power for what, value in sums(marked[name], power[name]).items()}
+    wide = marked.group_by("is_member").agg(is_any=ibis._.count(), **added).to_pandas()
     wide = wide.set_index("is_member").reindex([True, False])
-    sides = [*_side(wide.loc[True], power), *_side(wide.loc[False], power)]
-    frame = pd.DataFrame({"attribute": varying, "level": MEAN, "people": sides[0], "rest": sides[3]})
+    return numbers(wide.loc[True], wide.loc[False], power)
+
+
+def numbers(inside: pd.Series, rest: pd.Series, power: dict[str, int]) -> pd.DataFrame:
+    """Means compared.
+
+    Args:
+        inside, rest: Of the group and of the rest: the sums of each measure, as `sums` names them.
+        power: As `powers` gives it.
+    """
+    sides = [*_side(inside, power), *_side(rest, power)]
+    frame = pd.DataFrame({"attribute": list(power), "level": MEAN, "people": sides[0], "rest": sides[3]})
     frame["smallest"] = _smallest([frame["people"], frame["rest"]])
     return pd.concat([frame, evidence.compare_means(*sides)], axis=1)
 
 
-def _sums(value: ibis.Value, power: int) -> dict[str, ibis.Value]:
+def powers(people: ibis.Table, names: list[str]) -> dict[str, int]:
+    """Of each measure in which people differ the power of ten that is at least as large as all its values."""
+    ends = people.aggregate(
+        **{f"{name}__low": people[name].min().cast("float64") for name in names},
+        **{f"{name}__high": people[name].max().cast("float64") for name in names},
+    )  # fmt: skip
+    ends = ends.to_pandas().iloc[0]
+    varying = [name for name in names if ends[f"{name}__low"] < ends[f"{name}__high"]]
+    return {name: _power(people[name], ends[f"{name}__low"], ends[f"{name}__high"]) for name in varying}
+
+
+def sums(value: ibis.Value, power: int) -> dict[str, ibis.Value]:
     """How many, their sum, and the sum of their squares by 100 to the power: of whole numbers or of decimals, so exact."""
     if value.type().is_integer():
         return {"n": value.count(), "sum": value.sum(), "squares": (value * value).sum()}

@@ -11,7 +11,7 @@ from helpers.errors import EnvironmentFault, GrowthRingsError, InputError, RunFa
 from helpers.runs.notebooks import Notebook
 
 LINES = 10
-OURS = {"InputError": InputError, "EnvironmentFault": EnvironmentFault, "RunFailed": RunFailed}
+OURS = {"InputError": InputError, "NotBuilt": InputError, "EnvironmentFault": EnvironmentFault, "RunFailed": RunFailed}
 HINTS = {
     "MemoryError": "Free some memory, or take a shorter span of data.",
     "ModuleNotFoundError": "Run `make clean`, then the same command again: it makes the environment anew.",

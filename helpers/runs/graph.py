@@ -45,6 +45,7 @@ class Step:
         after: Names of the steps whose artefacts it reads or finds.
         makers: Artefact -> the step that makes it, for what it reads or finds.
         skip: Why this dataset cannot have it ("" when it can).
+        lacks: The part that the dataset would need for it ("" when it has all).
     """
 
     notebook: Notebook
@@ -53,6 +54,7 @@ class Step:
     after: frozenset[str]
     makers: dict[str, str]
     skip: str
+    lacks: str = ""
 
     @property
     def name(self) -> str:
@@ -163,13 +165,15 @@ def build(
         held = every[name]
         used = {artefact: makers[artefact] for artefact in [*held.reads, *held.finds] if makers[artefact] != name}
         values = {key: given.get(key, known.default) for key, known in parameters.of_notebook(by_name[name]).items()}
+        lacks = _lacks(held, used, steps, has, needs)
         steps[name] = Step(
             notebook=by_name[name],
             names=held,
             values={key: value for key, value in values.items() if key not in parameters.RESERVED},
             after=frozenset(used.values()),
             makers=used,
-            skip=_skip(held, used, steps, has, needs, cannot_have),
+            skip=cannot_have(lacks) if lacks else "",
+            lacks=lacks,
         )
     if only is not None and only not in steps:
         listed = ", ".join(steps)
@@ -178,13 +182,13 @@ def build(
     return [step for name, step in steps.items() if name in kept]
 
 
-def _skip(held: Names, used: dict[str, str], steps: dict[str, Step], has, needs, cannot_have) -> str:
+def _lacks(held: Names, used: dict[str, str], steps: dict[str, Step], has, needs) -> str:
     for artefact in held.reads:
         part = needs.get(artefact, "")
         if part and not has(part):
-            return cannot_have(part)
-        if artefact in used and steps[used[artefact]].skip:
-            return steps[used[artefact]].skip
+            return part
+        if artefact in used and steps[used[artefact]].lacks:
+            return steps[used[artefact]].lacks
     return ""
 
 

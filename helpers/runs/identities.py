@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from helpers import paths
 from helpers.errors import InputError
 from helpers.runs import failures, opening, store
+from helpers.spreadsheets import disarmed
 
 if TYPE_CHECKING:
     import ibis
@@ -31,8 +32,6 @@ LOG = "identities.log"
 COLUMN = "user_id"
 ID_COLUMNS = ("user_id", "referrer_id", "unit_id")
 DELIMITERS = ",;\t|"
-# What a spreadsheet takes for the beginning of a formula, full-width forms among them; and the mark that disarms it.
-DISARMED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 
 
 @dataclass(frozen=True)
@@ -245,11 +244,6 @@ def as_csv(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in ',"\r\n') else cell
-
-
-def disarmed(cell: str) -> str:
-    """The cell with an apostrophe in front, where a spreadsheet would run it, or where it begins with one of its own."""
-    return f"'{cell}" if cell.startswith(DISARMED) else cell
 
 
 def write_private(path: Path, text: str) -> None:

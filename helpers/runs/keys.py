@@ -102,6 +102,11 @@ def source_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def code_hash(step: Step) -> str:
+    """The hash of a notebook's code cells; its parameters count by their values."""
+    return digest([[cell.id, cell.source] for cell in step.notebook.code if "parameters" not in cell.tags])
+
+
 def look(path: Path) -> list[int]:
     """Size and time of a file, or of the files in a folder."""
     found = [file.stat() for file in sorted(path.iterdir())] if path.is_dir() else [path.stat()]
@@ -124,7 +129,7 @@ def parts(step: Step, inputs: Inputs, artefacts: dict[str, str]) -> dict[str, An
     """
     run, names = inputs.run, step.names
     found: dict[str, Any] = {
-        "code": digest([[cell.id, cell.source] for cell in step.notebook.code if "parameters" not in cell.tags]),
+        "code": code_hash(step),
         "as of": [run.week, run.as_of.isoformat() if run.as_of else None],
         "dataset.toml": run.dataset.sha256,
         "engine": digest(str(run.dataset.engine)),

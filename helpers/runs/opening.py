@@ -27,7 +27,7 @@ def open_run(dataset: str = "sample", week: str = weeks.LATEST, *, root: str | P
     Raises:
         InputError: Something in dataset.toml, rules.toml, the files or the week is wrong; nothing has been written.
     """
-    from helpers.runs import ruling
+    from helpers.runs import live, ruling
     from helpers.sources import dataset as datasets
     from helpers.sources import profile
 
@@ -39,7 +39,9 @@ def open_run(dataset: str = "sample", week: str = weeks.LATEST, *, root: str | P
     held = profile.profile(loaded)
     loaded = loaded.without(held.absent)
     configure_gate(loaded)
-    return make_run(loaded, weeks.resolve(week, held.first_day, held.data_until), held.data_until)
+    run = make_run(loaded, weeks.resolve(week, held.first_day, held.data_until), held.data_until)
+    live.check(run)
+    return run
 
 
 def make_run(dataset: Dataset, week: weeks.Week, data_until: date | None) -> Run:
@@ -75,16 +77,26 @@ def prepare(dataset: Dataset) -> None:
 
 
 def remember_root(dataset: Dataset) -> None:
-    """Keep where the sources were found, so that JupyterLab finds them again."""
+    """Keep where the dataset and its sources were found, so that JupyterLab and later runs find them again."""
     path = paths.built(dataset.name) / "root.json"
-    text = json.dumps({"root": str(dataset.root)}) + "\n"
+    text = json.dumps({"root": str(dataset.root), "folder": str(dataset.folder)}) + "\n"
     if dataset.simulate is None and (not path.exists() or path.read_text(encoding="utf-8") != text):
         path.write_text(text, encoding="utf-8")
 
 
 def remembered_root(name: str) -> str | None:
+    """Where the sources were found last, if they are still there."""
+    return _remembered(name, "root")
+
+
+def remembered_folder(name: str) -> str | None:
+    """Where dataset.toml was found last, if that folder is still there."""
+    return _remembered(name, "folder")
+
+
+def _remembered(name: str, what: str) -> str | None:
     try:
-        root = json.loads((paths.built(name) / "root.json").read_text(encoding="utf-8"))["root"]
+        place = json.loads((paths.built(name) / "root.json").read_text(encoding="utf-8"))[what]
     except (OSError, ValueError, KeyError):
         return None
-    return root if Path(root).is_dir() else None
+    return place if Path(place).is_dir() else None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from helpers.errors import RunFailed
-from helpers.runs import keys, parameters, publish, restating
+from helpers.runs import history, keys, origins, parameters, publish, restating
 from helpers.runs.graph import Step
-from helpers.runs.notebooks import FRONT
+from helpers.runs.notebooks import FRONT, Notebook
 from helpers.runs.opening import configure_gate
 from helpers.runs.planning import Plan
 from helpers.runs.store import Run, command
@@ -27,47 +28,99 @@ def render(plan: Plan) -> dict[str, str]:
     """
     from helpers.show import page
 
-    pages = {publish.page_name(step.name): render_one(step, plan) for step in plan.steps if not step.skip}
+    pages = {publish.page_name(step.name): render_one(step, plan, around=True) for step in plan.steps if not step.skip}
     faults = [f"{name}: {fault}" for name, html in pages.items() for fault in page.is_broken(html)]
     if faults:
         more = f"\n  and {len(faults) - TOO_MANY} more" if len(faults) > TOO_MANY else ""
         raise RunFailed("The pages are not fit to be published:\n  " + "\n  ".join(faults[:TOO_MANY]) + more)
-    return pages
+    return pages | mailed(plan)
 
 
-def render_one(step: Step, plan: Plan) -> str:
-    """One page."""
-    from helpers.show import page
+def mailed(plan: Plan) -> dict[str, str]:
+    """The mail as a page and as text: made beside the pages, sent by nobody."""
+    from helpers.show import mail
 
-    run, summary = plan.run, headline(plan.run)
+    run = plan.run
     configure_gate(run.dataset)
+    summary = headline(run)
+    front = next((step for step in plan.steps if step.name == FRONT), None)
+    letter = mail.Letter(
+        dataset=run.dataset.title,
+        week=run.week,
+        days=(run.first_day, run.last_day) if run.first_day else None,
+        status=summary["status"],
+        quality=summary["quality"],
+        rows=_rows(run.folder / "mailed.parquet"),
+        decisions=_rows(run.folder / "experiment_decisions.parquet"),
+        report=f"reports/{run.dataset.name}/{run.week}/index.html",
+        footer=_footer(front, plan) if front else {},
+    )
+    made = mail.render(letter)
+    return dict(zip(mail.NAMES, made, strict=True))
+
+
+def render_one(step: Step, plan: Plan, *, around: bool = False) -> str:
+    """One page; `around`: with the ways to other weeks, which a preview has not beside it."""
+    from helpers.show import format, page
+
+    run = plan.run
+    configure_gate(run.dataset)
+    summary = headline(run)
     links = [
-        (publish.page_name(other.name), other.notebook.title, other.name == step.name)
+        (publish.page_name(other.name), title(other.notebook), other.name == step.name)
         for other in sorted(plan.steps, key=lambda other: (other.name != FRONT, other.name))
         if not other.skip
     ]
     info = page.PageInfo(
         dataset=run.dataset.title,
-        title=step.notebook.title,
+        title=title(step.notebook),
         week=run.week,
-        week_dates=f"{run.first_day} to {run.last_day}" if run.first_day else "",
+        week_dates=format.days(run.first_day, run.last_day) if run.first_day else "",
         status=summary["status"],
         language=run.dataset.language,
         links=links,
         footer=_footer(step, plan),
-        skipped=[f"{other.notebook.title}: {other.skip}." for other in plan.steps if other.skip],
+        skipped=[_lacking(other) for other in plan.steps if other.skip],
         quality=summary["quality"],
-        restated=restating.lines(restated(run)) if step.name == FRONT else [],
+        restated=restating.lines(restated(plan)) if step.name == FRONT else [],
+        headline=summary["sentence"] if step.name == FRONT else "",
+        code=step.name != FRONT,
+        around=_around(run.week) if around else [],
     )
     return page.render(merged(step, plan.folder), info)
 
 
+def title(notebook: Notebook) -> str:
+    """What a notebook is called on the pages, in their language."""
+    from helpers.show import words
+
+    told = [replace(cell, source=words.prose(notebook.name, cell.id, cell.source)) for cell in notebook.cells]
+    return replace(notebook, cells=tuple(told)).title
+
+
+def _lacking(step: Step) -> str:
+    """That a notebook has no page, and which part the dataset would need for it."""
+    from helpers.show import words
+
+    part = words.word("page.lacks", part=words.word_or("parts", step.lacks, "other").format(part=step.lacks))
+    return words.word("tables.skipped", part=title(step.notebook), why=part)
+
+
+def _around(week: str) -> list[tuple[str, str]]:
+    from helpers.show import words
+
+    ways = history.around(week)
+    return list(zip(ways, [words.word(f"weeks.{name}") for name in (*history.SIDES, "all")][-len(ways) :], strict=True))
+
+
 def merged(step: Step, folder: Path):
-    """The notebook as it is now with the outputs of its last execution, as nbformat's node.
+    """The notebook as it is now with the outputs of its last execution, as nbformat's node, in the language of the pages.
 
     A step is reused while its code stays the same; its prose and tags may have changed meanwhile.
     """
     import nbformat
+
+    from helpers.show import words
 
     outputs = {
         cell["id"]: cell["outputs"]
@@ -76,34 +129,42 @@ def merged(step: Step, folder: Path):
     }
     node = json.loads(step.notebook.path.read_text(encoding="utf-8"))
     for cell in node["cells"]:
+        cell["metadata"]["called"] = words.called(step.name, cell["id"])
         if cell["cell_type"] == "code":
             cell["outputs"] = outputs.get(cell["id"], [])
             cell["execution_count"] = None
+        else:
+            cell["source"] = words.prose(step.name, cell["id"], "".join(cell["source"]))
     return nbformat.reads(json.dumps(node), as_version=4)
 
 
 def _footer(step: Step, plan: Plan) -> dict[str, str]:
     """Enough to trace every number and to repeat the run; no time, no place of this machine."""
+    from helpers.show.words import word
+
     run, inputs = plan.run, plan.inputs
     values = ", ".join(f"{name}={parameters.shown(value)}" for name, value in sorted(step.values.items()))
     zone = run.dataset.timezone
-    lines = {
-        "Dataset": f"{run.dataset.name}, {len(inputs.profile.files)} files, sha256 {inputs.sources[:12]}",
-        "As of": f"{run.as_of.isoformat()} ({zone})" if run.as_of else f"undated ({zone})",
-        "Data up to": str(run.data_until) if run.data_until else "undated",
-        "Parameters": values or "none",
-        "Run": plan.key()[:12],
-        "Made by": f"growth-rings {version('growth-rings')}, helpers {inputs.code[:12]}, lock {inputs.lock_hash[:12]}",
-        "Repeat with": command(run.dataset, run.week, shown=True),
+    undated, release = word("footer.undated"), version("growth-rings")
+    found = {
+        "dataset": word("footer.files", name=run.dataset.name, n=len(inputs.profile.files), sha256=inputs.sources[:12]),
+        "as_of": f"{run.as_of.isoformat() if run.as_of else undated} ({zone})",
+        "data_until": str(run.data_until) if run.data_until else undated,
+        "parameters": values or word("footer.none"),
+        "run": plan.key()[:12],
+        "made_by": word("footer.release", release=release, code=inputs.code[:12], lock=inputs.lock_hash[:12]),
+        "repeat": command(run.dataset, run.week, shown=True),
+        "purpose": run.dataset.privacy.purpose,
     }
-    if run.dataset.privacy.purpose:
-        lines["Purpose"] = run.dataset.privacy.purpose
-    return lines
+    return {word(f"footer.{name}"): text for name, text in found.items() if text}
 
 
 def headline(run: Run) -> dict[str, str]:
     """The front page's sentence, status line and quality mark, as the notebook `weekly` wrote them."""
-    plain = {"sentence": "", "status": "complete" if run.complete else "still open", "quality": ""}
+    from helpers.show import words
+
+    status = words.word("page.complete" if run.complete else "page.open")
+    plain = {"sentence": "", "status": status, "quality": ""}
     row = next(iter(_rows(run.folder / "headline.parquet")), {})
     found = plain | {name: str(value) for name, value in row.items() if name in plain and value is not None}
     return found | {"quality": MARKS.get(found["quality"], found["quality"])}
@@ -123,9 +184,12 @@ def numbers(run: Run) -> list[dict[str, Any]]:
     return [{name: _plain(row[name]) for name in publish.COLUMNS if name in row} for row in rows]
 
 
-def restated(run: Run) -> list[restating.Restatement]:
-    """The numbers that are no longer what they were when they were first published."""
-    return restating.restated(run.dataset.name, run.week, numbers(run), _rows(run.folder / "past_numbers.parquet"))
+def restated(plan: Plan) -> list[restating.Restatement]:
+    """The numbers that are no longer what they were when they were first published, and what has changed since."""
+    from helpers.runs import pipeline
+
+    run, now = plan.run, (origins.flat(pipeline.made_of(plan)), origins.counting(plan.steps))
+    return restating.restated(run.dataset.name, run.week, numbers(run), _rows(run.folder / "past_numbers.parquet"), now)
 
 
 def row_ledger(run: Run) -> list[dict[str, Any]]:

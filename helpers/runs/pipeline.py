@@ -20,6 +20,7 @@ from helpers.runs import failures, graph, keys, locking, opening, planning, publ
 from helpers.runs.planning import Checked, Plan, Request
 from helpers.runs.progress import Plain, Silent
 
+LARGE_REPORT = 10_000_000  # bytes; mail servers refuse more
 LEFT_SECONDS = 3600  # an unfinished file this old is nobody's any more
 Records = dict[str, keys.Record | None]
 
@@ -41,8 +42,11 @@ class Interrupted(GrowthRingsError):
     exit_code = 130
 
 
-def report(request: Request, progress: Plain | None = None) -> Outcome:
+def report(request: Request, progress: Plain | None = None, kernels: Kernels | None = None) -> Outcome:
     """Run what must be run, publish the report, and say one line a step.
+
+    Args:
+        kernels: The warm process of a caller who makes several reports; it stays when this one is made.
 
     Raises:
         GrowthRingsError: What went wrong, for a person to read; `exit_code` says of which kind it is.
@@ -52,7 +56,7 @@ def report(request: Request, progress: Plain | None = None) -> Outcome:
     built = paths.built(Path(asked.request.dataset).resolve().name)
     fresh = not built.exists()
     with ExitStack() as stack:
-        kernels = stack.enter_context(closing(Kernels()))
+        kernels = kernels or stack.enter_context(closing(Kernels()))
         if fresh or request.force:
             kernels.start()
         checked = planning.with_dataset(asked)
@@ -98,9 +102,9 @@ def _import_page() -> None:
     """While the kernels work, the exporter's import and its templates; after the driver's, which it shares much with."""
     _import_driver()
     with suppress(Exception):
-        from helpers.show import page
+        from helpers.show import histories
 
-        page.history("", [])
+        histories.history("", [])
 
 
 @contextmanager
@@ -120,6 +124,7 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     began = time.monotonic()
     plan = planning.plan(checked)
     name, week = plan.run.dataset.name, plan.run.week
+    opening.configure_gate(plan.run.dataset)
     shown = publish.current(name, week)
     if plan.is_idle and not plan.request.only and shown and shown.record["key"] == plan.key():
         publish.show(name, plan.run.dataset.title, shown)
@@ -144,6 +149,9 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     made = pages.render(plan)
     record = _record(plan, decisions, records, time.monotonic() - began)
     published = publish.publish(name, plan.run.dataset.title, made, record, pages.numbers(plan.run))
+    size = sum(len(text.encode()) for text in made.values())
+    if size > LARGE_REPORT:
+        progress.say(f"  The report has {size / 1e6:.0f} MB: too much to be mailed. Send its address, or its front page alone.")
     return Outcome(published.front, record["headline"], decisions, records, published)
 
 
@@ -153,7 +161,7 @@ def _sweep(built: Path) -> None:
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > LEFT_SECONDS:
                 left.unlink()
-    for folder in (built / "spill").glob("[0-9]*"):
+    for folder in (*(built / "spill").glob("[0-9]*"), *(built / "verifying").glob("[0-9]*")):
         try:
             os.kill(int(folder.name), 0)
         except (OSError, ValueError):
@@ -245,6 +253,8 @@ def _record(plan: Plan, decisions: dict[str, keys.Decision], records: Records, s
     return {
         "key": plan.key(),
         "dataset": run.dataset.name,
+        "title": run.dataset.title,
+        "language": run.dataset.language,
         "week": run.week,
         "as_of": run.as_of,
         "timezone": run.dataset.timezone,
@@ -261,10 +271,31 @@ def _record(plan: Plan, decisions: dict[str, keys.Decision], records: Records, s
         "pseudonym_key": plan.inputs.pseudonyms,
         "files": plan.inputs.profile.files,
         "rows": pages.row_ledger(run),
-        "restated": [asdict(own) for own in pages.restated(run)],
+        "restated": [asdict(own) for own in pages.restated(plan)],
         "helpers": plan.inputs.code,
         "lock": plan.inputs.lock_hash,
+        "made_of": made_of(plan),
         "repeat": store.command(run.dataset, run.week, shown=True),
+    }
+
+
+def made_of(plan: Plan) -> dict[str, Any]:
+    """Hashes and versions of everything that the numbers come from, so that it can be said later what has changed."""
+    from helpers.runs import records
+
+    run, inputs = plan.run, plan.inputs
+    return {
+        "files": inputs.profile.files,
+        "dataset.toml": run.dataset.sha256,
+        "rules.toml": {section: keys.digest(limits) for section, limits in run.rules.items()},
+        "experiments.toml": keys.digest(run.experiments),
+        "notebooks": {step.name: keys.code_hash(step) for step in plan.steps},
+        "parameters": {name: value for step in plan.steps for name, value in step.values.items()},
+        "requirements.lock": inputs.lock_hash,
+        "pseudonym key": inputs.pseudonyms,
+        "who is forgotten": inputs.forgotten,
+        "engine": str(run.dataset.engine),
+        "versions": records.versions(),
     }
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from helpers.show import gate
 
 
 class Plain:
     """Lines, as they come."""
 
     def say(self, line: str) -> None:
-        print(line, flush=True)  # noqa: T201
+        print(gate.plain(line), flush=True)  # noqa: T201
 
     def working(self, names: list[str]) -> None:
         """What is being run now; nothing is shown of it here."""
@@ -37,7 +40,7 @@ class Live(Plain):
         if self._status is None:
             super().say(line)
         else:
-            self._status.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._status.console.print(gate.plain(line), markup=False, highlight=False, soft_wrap=True)
 
     def working(self, names: list[str]) -> None:
         from rich.console import Console
@@ -57,8 +60,8 @@ class Live(Plain):
 
 @contextmanager
 def shown() -> Iterator[Plain]:
-    """What suits standard output: a terminal gets a spinner."""
-    made = Live() if sys.stdout.isatty() else Plain()
+    """What suits standard output: a terminal that can take a line back gets a spinner."""
+    made = Live() if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" else Plain()
     try:
         yield made
     finally:

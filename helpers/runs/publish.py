@@ -3,7 +3,8 @@
     reports/<name>/.runs/<run id>/   index.html, one page a notebook, run.json (written last: the proof of success)
     reports/<name>/<week>, latest    relative links to a run, moved by rename
     reports/<name>/published.csv     every number that was published, appended
-    reports/<name>/index.html        the history
+    reports/<name>/made_of.jsonl     what each run was made from, appended (origins.py)
+    reports/<name>/index.html        the history, and what else stands around the weeks (history.py)
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Any
 
 from helpers import paths
 from helpers.errors import EnvironmentFault, RunFailed, without_passwords
-from helpers.runs.keys import digest, file_hash
+from helpers.runs.keys import file_hash
 from helpers.runs.notebooks import FRONT
+from helpers.spreadsheets import disarmed
 
 RUNS = ".runs"
 KEPT = 3
@@ -105,13 +107,17 @@ def _free_name(runs: Path, record: dict[str, Any]) -> str:
 
 def show(dataset: str, title: str, made: Published) -> None:
     """Everything that follows from a finished run; done again at no cost, since a kill may have come between."""
+    from helpers.runs import history, origins
+
     top = paths.reports(dataset)
     append(top / "published.csv", made.record)
+    if "made_of" in made.record and made.record["run"] not in origins.read(top):
+        origins.append(top, origins.of(made.record, dataset))
     link(top / made.record["week"], f"{RUNS}/{made.folder.name}")
     newest = max(week for week in weeks_of(top))
     link(top / "latest", newest)
     _prune(top)
-    _write_history(dataset, title, top)
+    history.write(top, dataset, title)
 
 
 def weeks_of(top: Path) -> list[str]:
@@ -134,7 +140,7 @@ def link(path: Path, target: str) -> None:
 
 def append(path: Path, record: dict[str, Any]) -> None:
     """Add a run's numbers to published.csv, once; what stands there is never touched."""
-    before = _text(path) or ",".join(COLUMNS) + "\n"
+    before = text(path) or ",".join(COLUMNS) + "\n"
     if not record["numbers"] or f",{record['run']}\n" in before:
         return
     buffer = io.StringIO()
@@ -142,21 +148,23 @@ def append(path: Path, record: dict[str, Any]) -> None:
     for row in record["numbers"]:
         cells = {"week": record["week"], **row, "run": record["run"]}
         writer.writerow([_cell(cells.get(column)) for column in COLUMNS])
-    _write_whole(path, before + buffer.getvalue())
+    write_whole(path, before + buffer.getvalue())
 
 
 def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula is disarmed."""
+    """A text that a spreadsheet would run as a formula is disarmed; so is one that begins with an apostrophe, so that taking one
+    away gives every text back.
+    """
     if value is None or value != value:
         return ""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    return disarmed(value) if isinstance(value, str) else value
 
 
 def _prune(top: Path) -> None:
     """Keep the newest three runs of each week, and those that a link points to."""
     linked = {path.resolve() for path in top.iterdir() if path.is_symlink()}
     by_week: dict[str, list[tuple[str, Path]]] = {}
-    for folder in (top / RUNS).iterdir():
+    for folder in [path for path in (top / RUNS).iterdir() if not path.is_symlink()]:
         if folder.name.startswith("."):
             shutil.rmtree(folder, ignore_errors=True)
             continue
@@ -171,23 +179,8 @@ def _prune(top: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_history(dataset: str, title: str, top: Path) -> None:
-    """The page of all weeks, unless it already shows these runs."""
-    rows = []
-    for week in weeks_of(top):
-        found = json.loads((top / week / "run.json").read_text(encoding="utf-8"))
-        told = {name: found[name] for name in ("week", "headline", "quality", "built_at", "seconds")}
-        rows.append({**told, "href": f"{week}/index.html"})
-    mark = f"<!-- {digest([title, rows])} -->"
-    path = top / "index.html"
-    if _text(path).rstrip().endswith(mark):
-        return
-    from helpers.show import page
-
-    _write_whole(path, page.history(dataset, rows, title=title) + mark + "\n")
-
-
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
+    """What a file says; nothing where there is none, or a link in its place."""
     return path.read_text(encoding="utf-8") if path.exists() and not path.is_symlink() else ""
 
 
@@ -198,6 +191,7 @@ def _write(path: Path, text: str) -> None:
         os.fsync(stream.fileno())
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """A text file, whole or not at all."""
     with paths.whole(path) as fresh:
         _write(fresh, text)

@@ -156,7 +156,7 @@ def verify(path: str | Path) -> Verified:
     from helpers.show import gate
 
     held = read(Path(path))
-    altered, others = _altered(held, path), _other_versions(held["versions"])
+    altered, others = _altered(held, path), other_versions(held["versions"])
     try:
         again = recompute(held)
         compared = compare(held, again, within=ACROSS_VERSIONS if others else 0.0)
@@ -209,8 +209,9 @@ def _causes(altered: list[str], others: list[str]) -> list[str]:
     return changed + moved
 
 
-def _other_versions(then: Mapping[str, str]) -> list[str]:
-    now = versions()
+def other_versions(then: Mapping[str, str], now: Mapping[str, str] | None = None) -> list[str]:
+    """What is of another version now than then: "scipy 1.17.1, was 1.16.0"."""
+    now = now or versions()
     apart = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     return [
         "helpers/ itself" if name == "helpers" else f"{name} {now.get(name, 'none')}, was {then.get(name, 'none')}"

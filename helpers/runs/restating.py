@@ -1,15 +1,17 @@
-"""Numbers that are no longer what they were when they were first sent out."""
+"""Numbers that are no longer what they were when they were first sent out, and why."""
 
 from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import paths
+from helpers.runs import origins
 from helpers.runs.weeks import UNDATED
+from helpers.spreadsheets import armed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +24,10 @@ OF_EXPERIMENT = ": "  # stands between the experiment and its metric
 
 @dataclass(frozen=True)
 class Restatement:
-    """A number of a week, what it was when it was first published (by which run), and what it is now."""
+    """A number of a week, what it was when it was first published (by which run), and what it is now.
+
+    `why` are the words for what has changed since, as keys of the section `since` with their values; empty where nobody asked.
+    """
 
     week: str
     metric: str
@@ -30,14 +35,19 @@ class Restatement:
     old: float
     new: float
     run: str
+    why: tuple[tuple[str, dict[str, Any]], ...] = ()
 
 
-def restated(dataset: str, week: str, numbers: list[dict[str, Any]], past: list[dict[str, Any]]) -> list[Restatement]:
+def restated(
+    dataset: str, week: str, numbers: list[dict[str, Any]], past: list[dict[str, Any]],
+    now: tuple[dict[str, str], set[str]] | None = None,
+) -> list[Restatement]:
     """What has moved since it was first published: the main numbers of the weeks before, and all of this week.
 
     Args:
         numbers: This week's rows for published.csv, small groups withheld.
         past: Rows of the artefact `past_numbers`; those of small groups are passed over.
+        now: What the numbers are made of now, and what of that counts, as `origins.flat` and `origins.counting` give it.
     """
     from helpers.show import gate
 
@@ -49,7 +59,15 @@ def restated(dataset: str, week: str, numbers: list[dict[str, Any]], past: list[
         for key, new in known.items()
         if key in first and new is not None and not math.isclose(new, float(first[key]["value"]), rel_tol=EQUAL, abs_tol=EQUAL)
     ]
-    return sorted(found, key=lambda own: own.week, reverse=True)
+    found = sorted(found, key=lambda own: own.week, reverse=True)
+    return found if now is None or not found else _explained(dataset, found, *now)
+
+
+def _explained(dataset: str, found: list[Restatement], hashes: dict[str, str], names: set[str]) -> list[Restatement]:
+    """With what has changed since each was published."""
+    lines = origins.read(paths.reports(dataset))
+    why = {run: tuple(origins.why(lines.get(run), hashes, dataset, names)) for run in {own.run for own in found}}
+    return [replace(own, why=why[own.run]) for own in found]
 
 
 def of_experiments(dataset: str, week: str, *, own: bool = True) -> list[dict[str, Any]]:
@@ -82,14 +100,9 @@ def _first_published(path: Path) -> dict[tuple[str, str, str], dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
                 if row["value"]:
-                    key = (row["week"], _armed(row["metric"]), _armed(row["slice"]))
+                    key = (row["week"], armed(row["metric"]), armed(row["slice"]))
                     found.setdefault(key, row | {"metric": key[1], "slice": key[2]})
     return found
-
-
-def _armed(text: str) -> str:
-    """As it was before it was disarmed for spreadsheets."""
-    return text[1:] if text[:1] == "'" and text[1:2] in tuple("=+-@\t\r") else text
 
 
 def _number(text: str) -> float | None:
@@ -97,15 +110,28 @@ def _number(text: str) -> float | None:
 
 
 def lines(found: list[Restatement]) -> list[str]:
-    """What the front page says: a line for each main number, at most five, the newest week first; how many others there are."""
+    """What the front page says: a line for each main number, at most five, the newest week first, and why those of a week have
+    moved; how many others there are.
+    """
     from helpers.show import format, words
 
     main = [own for own in found if own.metric in words.metrics()][:MOST]
     told = []
-    for own in main:
+    for at, own in enumerate(main):
         metric = words.metric(own.metric)
         old, new = format.apart(own.old, own.new, metric.unit, digits=metric.digits)
-        told.append(words.word("page.restated", label=metric.label, week=own.week, old=old, new=new))
+        week = format.week(own.week)
+        told.append(words.word("page.restated", label=metric.label, week=week, old=old, new=new))
+        if own.why and (at + 1 == len(main) or (main[at + 1].week, main[at + 1].why) != (own.week, own.why)):
+            told.append(words.word("since.line", week=week, why=_reasons(own)))
     if len(found) > len(main):
         told.append(words.word("page.restated_more", n=format.value(len(found) - len(main), "count")))
     return told
+
+
+def _reasons(own: Restatement) -> str:
+    from helpers.show import format, gate, words
+
+    told = [(key, {name: format.value(value, "count") if name == "n" else gate.plain(value) for name, value in about.items()})
+            for key, about in own.why]  # fmt: skip
+    return format.joined([words.word(f"since.{key}", **about) for key, about in told], "clauses")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from helpers.facts import Layers
+    from helpers.runs import own_rules
     from helpers.runs.appending import Appended, Stored
     from helpers.sources.dataset import Dataset
     from helpers.sources.events import Events
@@ -87,7 +88,9 @@ class Run:
         if lacking(self.dataset, contract.needs):
             raise InputError(f'run.read("{name}"): {cannot_have(self.dataset, contract.needs)}')
         if not path.exists():
-            raise InputError(self._not_built(name))
+            from helpers.runs import live
+
+            raise live.NotBuilt(self.not_built(name), self)
         return self._load(contract)
 
     def _load(self, contract: contracts.Contract) -> ibis.Table | pd.DataFrame:
@@ -211,6 +214,22 @@ class Run:
 
         return files.write(self, records)
 
+    def save_segment(self, name: str, condition: str) -> own_rules.Kept:
+        """Write a named segment into the dataset's rules.toml; the next report has it.
+
+        Raises:
+            InputError: The name or the condition cannot be; nothing was written.
+        """
+        from helpers.runs import own_rules
+
+        return own_rules.save(self.dataset, self.rules["segments"], name, condition)
+
+    def drop_segment(self, name: str) -> own_rules.Kept:
+        """Take a named segment out of the dataset's rules.toml again."""
+        from helpers.runs import own_rules
+
+        return own_rules.drop(self.dataset, name)
+
     def published(self) -> pd.DataFrame:
         """The effects of experiments as they were first published, in this week and in those before it.
 
@@ -257,7 +276,8 @@ class Run:
             found[key] = found.get(key, 0) + rows[part.label]
         return found
 
-    def _not_built(self, name: str) -> str:
+    def not_built(self, name: str) -> str:
+        """What is said of an artefact that is not there: which notebook makes it, and which command."""
         from helpers.runs import graph, notebooks
 
         makers = [

@@ -24,6 +24,10 @@ class Week:
     def sunday(self) -> date | None:
         return self.monday + timedelta(days=6) if self.monday else None
 
+    def earlier(self, ago: int) -> Week:
+        """The week so many weeks before."""
+        return of_day(self.monday - timedelta(days=7 * ago))
+
     def as_of(self, zone: ZoneInfo) -> datetime | None:
         """The exclusive end of the week: the Monday after it, at midnight in the zone."""
         if self.monday is None:

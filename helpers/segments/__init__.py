@@ -11,6 +11,7 @@ The same function serves this week and any week before it, so that a move betwee
     moves        who went from which tier to which, week by week
     reasons      why
     named        combined standards: any cross of tiers and attributes by name
+    asking       a condition that somebody puts together, and who meets it
     sizes        sizes of tiers, and two dimensions crossed
     worth        what each tier is worth and thinks; concentration and beside are its parts
     review       the limits against what people do here
@@ -19,6 +20,7 @@ The same function serves this week and any week before it, so that a move betwee
 
 from __future__ import annotations
 
+from helpers.segments.asking import askable, built
 from helpers.segments.beside import opinions, tier_shares, worth_beside
 from helpers.segments.clusters import clusters
 from helpers.segments.gaps import gaps, stays
@@ -33,7 +35,7 @@ from helpers.segments.value import by_quantiles, purchase_summary
 from helpers.segments.worth import worth
 
 __all__ = [
-    "DIMENSIONS", "TIERS", "between", "by_quantiles", "clusters", "cross", "gaps", "history", "limit_review", "limits_beside",
-    "moves", "named", "named_sizes", "opinions", "pay_model", "purchase_summary", "rfm_sizes", "stays", "summary",
-    "tier_shares", "tier_sizes", "tiers", "week_models", "worth", "worth_beside",
+    "DIMENSIONS", "TIERS", "askable", "between", "built", "by_quantiles", "clusters", "cross", "gaps", "history",
+    "limit_review", "limits_beside", "moves", "named", "named_sizes", "opinions", "pay_model", "purchase_summary",
+    "rfm_sizes", "stays", "summary", "tier_shares", "tier_sizes", "tiers", "week_models", "worth", "worth_beside",
 ]  # fmt: skip

@@ -8,5 +8,6 @@
     tables     tables, KPI cards, small lists of facts
     charts     figures: lines, bars, flows, heat, forest, cross
     controls   widgets for JupyterLab, silent when nobody is there
-    page       an executed notebook as one self-contained page; the history; the check before publishing
+    page       an executed notebook as one self-contained page; the check before publishing
+    histories  the pages around the weeks: the history, the way to neighbouring weeks, all datasets
 """

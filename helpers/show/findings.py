@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.show import format, gate, said, sentences
-from helpers.show.words import metric, subject, tier, word
+from helpers.show.words import subject, text, tier, word
 
 
 def cleaning(ledger: pd.DataFrame) -> str:
@@ -22,11 +22,15 @@ def cleaning(ledger: pd.DataFrame) -> str:
     )
 
 
-def quality(ledger: pd.DataFrame, *, complete: bool) -> str:
-    """ "good", "amber" (over 1 % of a file cannot be used) or "red" (the data do not reach the end of the week)."""
+def quality(ledger: pd.DataFrame, suspicions: pd.DataFrame, *, complete: bool, last_day: object) -> str:
+    """ "good", "amber" or "red".
+
+    Amber: over 1 % of a file cannot be used, or hours of the week are missing. Red: the data do not reach the end of the week.
+    """
     shares = ledger["quarantined"] / ledger["rows_in"].clip(lower=1)
     worst = shares.max() if len(shares) else 0.0
-    return "red" if not complete else "amber" if worst > 0.01 else "good"
+    odd = len(said.front.odd_hours(suspicions, last_day))
+    return "red" if not complete else "amber" if worst > said.front.FEW_ROWS or odd else "good"
 
 
 def volume(days: pd.DataFrame) -> str:
@@ -52,10 +56,10 @@ def largest(frame: pd.DataFrame, *, category: str, value: str, of: str) -> str:
 
 def tiers(sizes: pd.DataFrame, dimension: str, names: list[str]) -> str:
     """How many are in some tiers of a dimension, and how that compares with the week before."""
-    own = sizes[(sizes["dimension"] == dimension) & sizes["tier"].isin(names)]
-    now, before, everyone = (int(own[column].sum()) for column in ("people", "before", "people"))
-    everyone = int(sizes.loc[sizes["dimension"] == dimension, "people"].sum())
-    if gate.is_small(now) or not everyone:
+    whole = sizes[sizes["dimension"] == dimension]
+    own = whole[whole["tier"].isin(names)]
+    now, before, everyone = int(own["people"].sum()), int(own["before"].sum()), int(whole["people"].sum())
+    if gate.is_small(now) or gate.is_small(before) or not everyone or not _are_safe(whole, names):
         return word("finding.too_few")
     named = sentences.listed([tier(name) for name in names], most=4)
     direction = "more" if now > before else "fewer" if now < before else "same"
@@ -67,6 +71,16 @@ def tiers(sizes: pd.DataFrame, dimension: str, names: list[str]) -> str:
         step=format.value(abs(now - before), "count"),
         people=subject(),
     )
+
+
+def _are_safe(whole: pd.DataFrame, names: list[str]) -> bool:
+    """Whether no tier that is hidden, now or a week ago, follows from the sum of some: all hidden are among them, or none."""
+    for column in ("people", "before"):
+        shown = gate.withhold(whole, column, parts=True)
+        hidden = set(shown.loc[shown["withheld"] != "", "tier"])
+        if hidden & set(names) and not hidden <= set(names):
+            return False
+    return True
 
 
 def curve(average: pd.DataFrame, *, age: int = 1) -> str:
@@ -85,7 +99,9 @@ def curve(average: pd.DataFrame, *, age: int = 1) -> str:
 
 def actives(days: pd.DataFrame) -> str:
     """Monthly actives at the end, and stickiness in words."""
-    whole = days[~days["partial"]]
+    whole, month = days[~days["partial"]], days["dau"].iloc[-30:]
+    if len(whole) and gate.are_small(month).any():
+        return word("finding.too_few")
     if whole.empty or gate.is_small(whole["mau"].iloc[-1]):
         return word("finding.actives_short", n=len(days))
     last, daily = whole.iloc[-1], days["dau"].iloc[-30:].mean()
@@ -126,27 +142,12 @@ def growth(weeks: pd.DataFrame) -> str:
     )
 
 
-def changes(kpis: pd.DataFrame, most: int = 5) -> list[str]:
-    """What lies outside the usual variation, in sentences; one sentence when nothing does."""
-    rows = kpis[kpis["clear"]].head(most).to_dict("records")
-    said = [
-        sentences.change(row["metric"], row["value"], row["before"], row["low"], row["high"], n=row["n"]) for row in rows
-    ]
-    return said or [word("finding.nothing_changed")]
-
-
-def unchanged(kpis: pd.DataFrame) -> str:
-    """What did not move clearly, in one sentence."""
-    quiet = [metric(name).label for name in kpis.loc[~kpis["clear"] & kpis["value"].notna(), "metric"]]
-    return word("finding.unchanged", names=sentences.listed(quiet, most=8)) if quiet else word("finding.all_changed")
-
-
 def status(week: str, last_day: object, data_until: object, *, complete: bool) -> str:
     """The status line: which week, whether it is whole, and how far the data reach."""
     if last_day is None:
         return word("finding.undated")
     key = "finding.status_whole" if complete else "finding.status_open"
-    return word(key, week=week, until=format.value(data_until, "date"))
+    return word(key, week=format.week(week), until=format.value(data_until, "date"))
 
 
 def limits(shares: pd.DataFrame, limit: float, reasons: dict[str, str]) -> str:
@@ -154,10 +155,22 @@ def limits(shares: pd.DataFrame, limit: float, reasons: dict[str, str]) -> str:
     if shares.empty:
         return word("finding.no_rows")
     worst = shares.loc[shares["share"].idxmax()]
-    said = {"file": gate.plain(worst["file"]), "share": format.value(worst["share"], "share")}
+    said = {"file": gate.name(worst["file"]), "share": format.value(worst["share"], "share")}
     reason = reasons.get("max_quarantined_share")
     key = "finding.limits_raised" if reason else "finding.limits"
     return word(key, limit=format.value(limit, "share"), reason=gate.plain(reason or ""), **said)
+
+
+def places(reasons: pd.DataFrame) -> pd.DataFrame:
+    """Reasons for which rows were set aside, with `first`, the place of the first such row, in words."""
+    rows = zip(reasons["file"], reasons["line"], strict=True)
+    return reasons.assign(first=[word("finding.place", file=gate.plain(file), line=line) for file, line in rows])
+
+
+def kinds(coverage: pd.DataFrame) -> pd.DataFrame:
+    """What arrived, by kind; what is no event is of the kind of its table, which is a word of ours."""
+    own = coverage["kind"].where(coverage["kind"] != coverage["table"], coverage["table"].map(text))
+    return coverage.assign(kind=own)
 
 
 def suspicions(found: pd.DataFrame) -> str:
@@ -175,7 +188,7 @@ def influence(found: pd.DataFrame) -> str:
         return word("finding.no_influence")
     most = known.loc[known["active_difference"].abs().idxmax()]
     moved = format.value(abs(int(most["active_difference"])), "count")
-    return word("finding.influence", rule=gate.plain(most["subject"] or most["rule"]).replace("_", " "), n=moved)
+    return word("finding.influence", rule=gate.name(most["subject"] or most["rule"]).replace("_", " "), n=moved)
 
 
 def habits(frame: pd.DataFrame) -> str:
@@ -202,16 +215,23 @@ def newest(cohorts: pd.DataFrame) -> str:
     )
 
 
-def headline(kpis: pd.DataFrame | None, decisions: pd.DataFrame, health: pd.DataFrame) -> str:
-    """The first sentence: the clearest change of the week, or where there are no weeks the first experiment's decision."""
-    if kpis is not None:
-        active = kpis.loc[kpis["metric"] == "weekly_actives", "n"].max()
-        return word("finding.too_few") if gate.is_small(active) else sentences.headline(kpis)
-    return said.decisions.headline(decisions, health) if len(decisions) else word("headline.nothing")
+def headline(
+    kpis: pd.DataFrame | None, decisions: pd.DataFrame, health: pd.DataFrame, *, quality: str = "good",
+    changes: pd.DataFrame | None = None,
+) -> str:
+    """The first sentence: the clearest change of the week, or where there are no weeks the first experiment's decision.
 
-
-def marked(quality_mark: str, ledger: pd.DataFrame) -> str:
-    """The quality mark with what it rests on."""
-    shares = ledger["quarantined"] / ledger["rows_in"].clip(lower=1)
-    worst = format.value(shares.max() if len(shares) else 0.0, "share")
-    return word(f"finding.quality_{quality_mark}", worst=worst)
+    Where the quality is red there is no number in it. Where no number changed as a whole, it is the slice that did.
+    """
+    if quality == "red":
+        return word("headline.red")
+    if kpis is None:
+        return said.decisions.headline(decisions, health) if len(decisions) else word("headline.nothing")
+    active = kpis[kpis["metric"] == "weekly_actives"].iloc[0]
+    if gate.is_small(active["n"]):
+        return word("finding.too_few")
+    if active["value"] == 0 and not pd.isna(active["before"]) and not gate.is_small(active["before"]):
+        key = "headline.nobody" if active["before"] else "headline.nobody_again"
+        return word(key, before=format.value(active["before"], "count"), than=word("change.week_before"))
+    part = "" if changes is None else said.front.slice_moved(kpis, changes)
+    return part if part and len(part.split()) <= sentences.HEADLINE_WORDS else sentences.headline(kpis)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 
 from helpers.errors import nearest
-from helpers.show import gate
-from helpers.show.words import word
+from helpers.show import gate, words
+from helpers.show.words import word, word_or
 
 UNDEFINED = "-"
 MOST_DIGITS = 9
 # "people" withholds itself when it is small; "count" is for things (events, contents); "share" is 0 to 1;
-# "points" is a difference of shares, 0 to 1; "p" is a p-value; "text" is shown as it is.
-UNITS = ("people", "count", "share", "points", "money", "days", "number", "p", "date", "week", "text")
-NUMERIC = frozenset(UNITS) - {"date", "week", "text"}
+# "points" is a difference of shares, 0 to 1; "p" is a p-value; "text" is shown as it is; "words" are English ones of our own.
+UNITS = ("people", "count", "share", "points", "money", "days", "number", "p", "date", "week", "text", "words")
+NUMERIC = frozenset(UNITS) - {"date", "week", "text", "words"}
 _WEEK = re.compile(r"(\d{4})-W(\d{2})\Z")
 
 
@@ -31,11 +32,16 @@ def value(x: object, unit: str = "number", *, digits: int | None = None, sign: b
         bare: Leave out the words of the unit, for a column whose head says it.
 
     Returns:
-        `1,234`  `12.3 %`  `+1.2 points`  `CNY 1,234.50`  `12.3 days`  `0.0016`  `<0.001`  `8 Mar 2026`  `-`
+        `1,234`  `12.3 %`  `+1.2 points`  `CNY 1,234.50`  `12.3 days`  `0.0016`  `<0.001`  `8 Mar 2026`  `-`; in Chinese
+        `1,234`  `12.3%`  `+1.2 个百分点`  `1,234.50 元`  `12.3 天`  `0.0016`  `<0.001`  `2026年3月8日`  `-`
     """
     check(unit)
+    if isinstance(x, gate.Mark):
+        return str(x)
     if unit in ("text", "week"):
-        return UNDEFINED if _missing(x) else gate.plain(x)
+        return UNDEFINED if _missing(x) else gate.name(x)
+    if unit == "words":
+        return UNDEFINED if _missing(x) else gate.plain(words.text(x))
     if unit == "date":
         return day(x)
     number = _number(x)
@@ -52,11 +58,12 @@ def interval(low: object, high: object, unit: str = "number", *, digits: int | N
         return UNDEFINED
     if digits is None and unit in ("share", "points", "number", "days"):
         digits = decimals(max(abs(float(low)), abs(float(high))), unit)  # type: ignore[arg-type]
-    first = value(low, unit, digits=digits, bare=unit != "share")
-    if unit == "share":
-        first = first.removesuffix(" %")
     if unit == "money":
-        return f"{value(low, unit, digits=digits)} {word('format.to')} {value(high, unit, digits=digits, bare=True)}"
+        return _coded(" ".join([value(low, unit, digits=digits, bare=True), word("format.to"),
+                                value(high, unit, digits=digits, bare=True)]))  # fmt: skip
+    first = value(low, unit, digits=digits, bare=True)
+    if unit == "share":
+        first = word("format.percent_from", n=first)
     return f"{first} {word('format.to')} {value(high, unit, digits=digits)}"
 
 
@@ -91,6 +98,37 @@ def day(x: object, *, year: bool = True) -> str:
         return gate.plain(x)
     month = word("format.months").split()[date.month - 1]
     return word("format.day_year" if year else "format.day", day=date.day, month=month, year=date.year)
+
+
+def days(first: object, last: object) -> str:
+    """`2 Mar 2026 to 8 Mar 2026`."""
+    return f"{day(first)} {word('format.to')} {day(last)}"
+
+
+def week(label: object) -> str:
+    """An ISO week as a sentence names it: `2026-W10`, in Chinese `2026年第10周`; other text stays as it is."""
+    found = _WEEK.match(str(label))
+    return word("format.week", year=int(found[1]), week=int(found[2])) if found else gate.plain(label)
+
+
+def joined(parts: Iterable[object], how: str = "sentences") -> str:
+    """What there is of some texts, one after the other: `how` is "sentences", "clauses", "commas" or "names"."""
+    return word(f"join.{how}").join(text for text in map(str, parts) if text)
+
+
+def large(number: float, step: float) -> str | None:
+    """`2.5 m`, in Chinese `250万`: a large number with the decimals that its step needs; None where it is not large."""
+    for power, name in (each.split("|") for each in word("format.large").split(";")):
+        size = 10 ** int(power)
+        if abs(number) >= size:
+            return f"{number / size:,.{step_digits(step / size)}f}{name}"
+    return None
+
+
+def step_digits(step: float) -> int:
+    """How many decimals tell steps of this size apart."""
+    digits = max(0, min(6, math.ceil(-math.log10(step) - 1e-9))) if step > 0 else 0
+    return digits + 1 if round(step * 10**digits, 6) % 1 else digits
 
 
 def moment(x: object) -> str:
@@ -154,7 +192,7 @@ def _number_form(number, digits, sign, bare):
 
 def _share(number, digits, sign, bare):
     text = _fixed(number * 100, decimals(abs(float(number)), "share") if digits is None else digits, sign)
-    return f"{text} %"
+    return text if bare else word("format.percent", n=text)
 
 
 def _points(number, digits, sign, bare):
@@ -164,10 +202,16 @@ def _points(number, digits, sign, bare):
 
 def _money(number, digits, sign, bare):
     text = _plain(number, digits, sign, bare, "money")
+    return text if bare else _coded(text)
+
+
+def _coded(text: str) -> str:
+    """The amount with its currency, which stands between the sign and the number where it comes first."""
     code = gate.settings().currency
-    if bare or not code:
+    if not code:
         return text
-    return f"{text[0]}{code} {text[1:]}" if text[0] in "+-" else f"{code} {text}"
+    form, sign = word_or("money", code, "other"), text[0] if text[0] in "+-" else ""
+    return sign + form.format(code=code, n=text.removeprefix(sign))
 
 
 def _days(number, digits, sign, bare):

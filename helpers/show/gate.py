@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MARK = "growth_rings"
 FEW = 30
+LONGEST = 500  # letters of a name
 TEMPLATE = Path(__file__).parent / "template"
 
 _STYLE = re.compile(r"<style data-growth-rings>.*?</style>", re.DOTALL)
@@ -66,6 +67,12 @@ def plain(value: object) -> str:
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
+def name(value: object) -> str:
+    """What something in the data is called, as text; an endless name is cut."""
+    text = str(value)
+    return plain(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+
+
 def escape(value: object) -> str:
     """The value as text for HTML, fit for element content and for quoted attributes."""
     return html.escape(plain(value), quote=True)
@@ -105,7 +112,9 @@ def lab_style() -> str:
 
     parts = (TEMPLATE / "parts.css").read_text(encoding="utf-8")
     dark = f'[data-jp-theme-light="false"] .gr{{{palette.variables("dark")}}}'
-    css = f".gr{{{palette.variables('light')}}}{dark}{palette.classes()}{squeeze(parts)}"
+    # JupyterLab floats the terms of a list of facts, which stand above their values here.
+    facts = ".gr-facts.gr dt,.gr-facts.gr dd{float:none;width:auto;margin:0}"
+    css = f".gr{{{palette.variables('light')}}}{dark}{palette.classes()}{squeeze(parts)}{facts}"
     return f"<style data-growth-rings>{css}</style>"
 
 
@@ -123,6 +132,32 @@ def is_small(n: object) -> bool:
 def are_small(sizes: pd.Series) -> pd.Series:
     """The same of each of some sizes; of none, too."""
     return sizes.map(is_small).astype(bool)
+
+
+class Mark(str):
+    """What stands in the place of a number that is kept back; shown as it is, whatever its column's unit."""
+
+    __slots__ = ()
+
+
+def kept_back() -> Mark:
+    """The mark of a number that would give another away."""
+    from helpers.show import words
+
+    return Mark(words.word("gate.withheld"))
+
+
+def without(numbers: pd.Series, hidden: Iterable[bool]) -> pd.Series:
+    """The numbers, and the mark in the place of those that are kept back."""
+    import pandas as pd
+
+    kept = [kept_back() if gone else number for number, gone in zip(numbers, hidden, strict=True)]
+    return pd.Series(kept, index=numbers.index, dtype=object)
+
+
+def enough_for(n: object, quantile: float) -> bool:
+    """Whether a quantile of `n` people tells of nobody: as many as the smallest group lie beyond it."""
+    return _is_number(n) and float(n) * min(1 - quantile, quantile) >= _current.min_group - 1e-9  # type: ignore[arg-type]
 
 
 def is_few(n: object) -> bool:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 import sys
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import RunFailed
-from helpers.show import format, gate, palette, words
+from helpers.show import format, gate, palette, sentences, words
 from helpers.show.checks import LARGEST, is_broken
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["LARGEST", "PageInfo", "history", "is_broken", "render"]
+__all__ = ["LARGEST", "PageInfo", "fill", "is_broken", "render"]
 
 # A check's output is bare numbers that have not passed the gate: it is for nbval, not for readers.
+HEADLINE = "headline"  # the cell that a page with a headline has as its title
 HIDDEN = frozenset({"parameters", "injected-parameters", "setup", "explore", "nbval-check-output"})
 FOLDED = frozenset({"detail"})
 QUALITIES = ("", "good", "warn", "alarm")
@@ -34,7 +37,8 @@ class PageInfo:
     `status` one line ("complete; data up to 8 Mar 2026"), `quality` its mark ("good", "warn", "alarm" or ""),
     `links` the pages of the run as (href, label, is it this one), `footer` what traces the numbers, `skipped` a line
     for each part that the dataset does not allow, `restated` one for each number that has moved since it was published,
-    `code` whether the code of the cells is on it.
+    `around` the ways to other weeks as (href, label), `code` whether the code of the cells is on it, `headline` the sentence
+    that stands over it in the place of the title.
     """
 
     dataset: str
@@ -48,7 +52,9 @@ class PageInfo:
     skipped: list[str] = field(default_factory=list)
     quality: str = ""
     restated: list[str] = field(default_factory=list)
+    around: list[tuple[str, str]] = field(default_factory=list)
     code: bool = True
+    headline: str = ""
 
 
 def render(nb: NotebookNode, page: PageInfo) -> str:
@@ -74,34 +80,31 @@ def render(nb: NotebookNode, page: PageInfo) -> str:
 
 
 def _made(nb: NotebookNode, page: PageInfo) -> str:
-    body, _ = _exporter().from_notebook_node(nb, resources={"page": page, "css": stylesheet()})
+    told = copy(nb)
+    told.cells = _answered([cell for cell in nb.cells if not page.headline or cell.get("id") != HEADLINE])
+    body, _ = _exporter().from_notebook_node(told, resources={"page": page, "css": stylesheet()})
     return _tidy(body)
 
 
-def history(name: str, rows: list[dict[str, Any]], *, title: str | None = None, language: str = "en") -> str:
-    """The page of all weeks of a dataset, newest first.
+def _answered(cells: list[Any]) -> list[Any]:
+    """The cells without questions whose answer shows nothing, as where numbers are withheld.
 
-    Args:
-        name: The dataset's name.
-        rows: One a week: `week`, `headline`, `quality`, `built_at`, `seconds` (a number), `href`.
-        title: What readers call the dataset; None: its name.
+    What is folded is no answer, unless there is nothing else.
     """
-    shown = title or name
-    page = PageInfo(shown, words.word("page.history_title", name=shown), language=language)
-    made = [
-        {"seconds": "", **dict.fromkeys(("week", "headline", "quality", "built_at", "href"), ""), **row}
-        for row in sorted(rows, key=lambda row: str(row["week"]), reverse=True)
-    ]
-    for row in made:
-        row["seconds"] = format.value(row["seconds"], "number", digits=1)
-        row["built_at"] = format.moment(row["built_at"])
-        row["quality"] = _quality(row["quality"])
-    template = _exporter().environment.get_template("history.html.j2")
-    return _tidy(template.render(resources={"page": page, "css": stylesheet(), "rows": made}))
+    kept = []
+    for at, cell in enumerate(cells):
+        answers = list(takewhile(lambda other: other.cell_type == "code", cells[at + 1 :]))
+        answers = [answer for answer in answers if not _tags(answer) & {*FOLDED, *HIDDEN}] or answers
+        is_question = cell.cell_type == "markdown" and _HEADING.fullmatch(cell.source.strip()) and answers
+        if not is_question or any(_is_shown(answer) for answer in answers):
+            kept.append(cell)
+    return kept
 
 
-def _quality(mark: str) -> str:
-    return words.word(f"quality.{mark}") if mark in QUALITIES[1:] else gate.plain(mark)
+def fill(template: str, page: PageInfo, **resources: Any) -> str:
+    """A page that is no notebook, by the name of its template."""
+    made = _exporter().environment.get_template(template)
+    return _tidy(made.render(resources={"page": page, "css": stylesheet(), **resources}))
 
 
 @lru_cache(maxsize=1)
@@ -126,17 +129,22 @@ def _exporter() -> Any:
         if absent:
             del sys.modules["rfc3987_syntax"]
 
+    from jinja2 import pass_context
+
     installed = Path(sys.prefix) / "share" / "jupyter" / "nbconvert" / "templates"
     exporter = TemplateExporter(
         template_file="index.html.j2",
         extra_template_basedirs=[str(gate.TEMPLATE)],
         template_paths=[str(gate.TEMPLATE), str(installed)],
         filters={
-            "escape": gate.escape, "code": _code, "word": words.word, "shown": _shown, "is_shown": _is_shown, "summary": _summary,
+            "escape": gate.escape, "unbroken": sentences.unbroken,
+            "code": _code, "shown": _shown, "is_shown": _is_shown, "summary": _summary,
             "is_folded": lambda cell: bool(FOLDED & _tags(cell)), "prose": _prose, "when": _when, "heading": _heading,
         },
     )  # fmt: skip
     exporter.environment.trim_blocks = True
+    # With a context, or the words of a template would be filled in once for all, in the language of the first page.
+    exporter.environment.filters["word"] = pass_context(lambda _, key: words.word(key))
     return exporter
 
 
@@ -166,9 +174,9 @@ def _tags(cell: Any) -> set[str]:
 
 
 def _summary(cell: Any) -> str:
-    """What a folded cell is called: its first heading, else its id in words."""
+    """What a folded cell is called: its own name in the language of the page, its first heading, or its id in words."""
     found = _HEADING.search(cell.source) if cell.cell_type == "markdown" else None
-    text = found[1] if found else str(cell.get("id", "")).replace("-", " ")
+    text = cell.metadata.get("called") or (found[1] if found else str(cell.get("id", "")).replace("-", " "))
     return text[:1].upper() + text[1:] or words.word("page.detail")
 
 
@@ -197,13 +205,17 @@ def _prose(source: str) -> str:
 
 
 def _when(page: PageInfo) -> str:
-    week = words.word("page.week", week=page.week) if format.week_start(page.week) else page.week
+    week = words.word("page.week", week=format.week(page.week)) if format.week_start(page.week) else _undated(page.week)
     dates = _DAY.sub(lambda found: format.day(found[0]), page.week_dates)
-    return ", ".join(filter(None, [week, dates]))
+    return format.joined([week, dates], "commas")
+
+
+def _undated(week: str) -> str:
+    return words.word("footer.undated") if week == "undated" else week
 
 
 def _heading(page: PageInfo) -> str:
-    return " · ".join(filter(None, [page.title, page.dataset, page.week]))
+    return " · ".join(filter(None, [page.title, page.dataset, _undated(page.week)]))
 
 
 def _code(source: str) -> str:

@@ -19,31 +19,57 @@ HEADLINE_WORDS = 25
 _NUMBER = r"[-+]?\d+(?:[,.:]\d+)*"
 # What must not part at the end of a line: a number and its unit, the two ends of an interval, a letter and its value.
 _TOGETHER = re.compile(
-    rf"(?:\b[A-Z]{{3}} |\b[np] = )?{_NUMBER}(?: (?:%|points?|days?)(?!\w)| (?:to|至) {_NUMBER}(?: (?:%|points?|days?)(?!\w))?)"
+    rf"(?:\b[A-Z]{{3}} |\b[np] = )?{_NUMBER}(?: (?:%|points?|days?)(?!\w)| to {_NUMBER}(?: (?:%|points?|days?)(?!\w))?)"
+    rf"|{_NUMBER}%?(?: 至 {_NUMBER}%?(?: (?:个百分点|天|元))?| (?:个百分点|天|元|人|周))"
     rf"|(?:\b[A-Z]{{3}} |\b[np] = ){_NUMBER}"
 )
 
 
-def say(*sentences: str, tone: str = "") -> Shown:
-    """One sentence as a paragraph, several as a list; `tone` is "", "good", "warn" or "alarm"."""
+def say(*sentences: str | Shown, tone: str = "") -> Shown:
+    """One sentence as a paragraph, several as a list; `tone` is "", "good", "warn" or "alarm".
+
+    A sentence may have a link (`linked`) to where it comes from.
+    """
     if tone not in TONES:
         raise ValueError(f'tone "{tone}" is unknown. Tones: {", ".join(filter(None, TONES))}.')
-    spoken = [opened(_ended(gate.plain(sentence))) for sentence in sentences if sentence]
+    spoken = [sentence if isinstance(sentence, Shown) else _spoken(sentence) for sentence in sentences if sentence]
     kind = f"gr gr-say {tone}".strip()
     if len(spoken) == 1:
-        body = f'<p class="{kind}">{unbroken(spoken[0])}</p>'
+        body = f'<p class="{kind}">{spoken[0].html}</p>'
     else:
-        body = f'<ul class="{kind}">' + "".join(f"<li>{unbroken(line)}</li>" for line in spoken) + "</ul>"
-    return Shown(body, "\n".join(spoken))
+        body = f'<ul class="{kind}">' + "".join(f"<li>{line.html}</li>" for line in spoken) + "</ul>"
+    return Shown(body, "\n".join(line.text for line in spoken))
+
+
+def linked(sentence: str, page: str, cell: str) -> Shown:
+    """A sentence with a link to the cell of another page that it comes from.
+
+    Args:
+        page: The notebook's name, such as 04_retention.
+        cell: The id of its cell.
+    """
+    spoken, name = _spoken(sentence), word(f"front.pages.{page}")
+    link = f'<a class="from" href="{escape(page)}.html#{escape(cell)}">{escape(name)}</a>'
+    return Shown(f"{spoken.html} {link}", spoken.text)
+
+
+def _spoken(sentence: str) -> Shown:
+    text = opened(ended(gate.plain(words.text(sentence))))
+    return Shown(unbroken(text), text)
 
 
 def opened(sentence: str) -> str:
-    """The sentence with a capital at its beginning, unless it begins with a name such as `feed_order` or `iOS`."""
+    """The sentence with a capital at its beginning, unless it begins with a name such as `feed_order` or `iOS`.
+
+    Chinese has no capitals: what stands first there in letters is a name.
+    """
+    if gate.settings().language == "zh":
+        return sentence
     first = sentence.split(" ", 1)[0].rstrip(",:;")
     return sentence[:1].upper() + sentence[1:] if first.isalpha() and first.islower() else sentence
 
 
-def _ended(sentence: str) -> str:
+def ended(sentence: str) -> str:
     return sentence if sentence.rstrip()[-1:] in tuple(".!?:;。！？") else sentence.rstrip() + word("format.end")
 
 
@@ -61,22 +87,31 @@ def verdict(low: object, high: object) -> str:
 
 
 def direction(record: Mapping, good: str) -> str:
-    """"good" or "bad" for a clear change of a metric that has a good direction, else ""."""
+    """"good" or "bad" for a clear change of a metric that has a good direction, else "".
+
+    What moved no further than usual (`clear` is false) is neither.
+    """
     found = verdict(record.get("low"), record.get("high"))
-    if found not in ("up", "down") or not good:
+    if found not in ("up", "down") or not good or not record.get("clear", True):
         return ""
     return "good" if found == good else "bad"
 
 
 def moved(metric: Metric | str, now: object, before: object, low: object = None, high: object = None) -> str:
-    """How a number moved, in a few words, without naming it: `up 120 (+9.5 %), 95 % interval +80 to +160`."""
+    """How a number moved, in a few words, without naming it: `+120 (+9.5 %), 95 % interval +80 to +160`."""
+    return format.joined(moved_in_parts(metric, now, before, low, high), "commas")
+
+
+def moved_in_parts(
+    metric: Metric | str, now: object, before: object, low: object = None, high: object = None
+) -> tuple[str, str]:
+    """The same in two parts, what an interval says and the interval; without one, what was before and nothing."""
     metric = words.metric(metric) if isinstance(metric, str) else metric
     found = verdict(low, high)
-    step = _step(metric, now, before)
-    parts = {"size": step, "interval": _around(metric, low, high), "before": _value(metric, before)}
     if not found:
-        return word("change.plain", **parts)
-    return word(f"change.short_{found}", **parts)
+        return word("change.plain", before=_value(metric, before)), ""
+    said = word(f"change.short_{found}", size=_step(metric, now, before))
+    return said, word("change.short_interval", interval=_around(metric, low, high))
 
 
 def change(
@@ -154,9 +189,12 @@ def share(metric: str, k: object, n: object, low: object = None, high: object = 
 def headline(frame: pd.DataFrame, *, than: str | None = None) -> str:
     """The first sentence of a report: the clearest change of the cards' frame, or that there is none.
 
+    What changed clearly against the mean of the weeks before, and not against the last of them, is told against that mean.
+    Where nothing has a usual range yet, the intervals alone decide.
+
     Args:
         frame: As for `tables.cards`; rows without an interval cannot be called a change, nor those whose `clear` is
-            false (they moved within their usual range).
+            false (they moved within their usual range). Optional: `past`, `past_low`, `past_high` and `past_weeks`.
         than: What it is compared with; None: the week before.
 
     Returns:
@@ -165,24 +203,53 @@ def headline(frame: pd.DataFrame, *, than: str | None = None) -> str:
     rows = [record for record in frame.to_dict("records") if _speakable(record)]
     if not rows:
         return word("headline.nothing")
-    sure = [record for record in rows if verdict(record.get("low"), record.get("high")) in ("up", "down")]
-    clear = [record for record in sure if record.get("clear", True)]
-    if not any(verdict(record.get("low"), record.get("high")) for record in rows):
-        return change(rows[0]["metric"], rows[0]["value"], rows[0]["before"], than=than)
-    if not clear:
-        first = words.metric(rows[0]["metric"])
-        return word("headline.quiet", metric=first.label, now=_value(first, rows[0]["value"]),
-                    than=than or word("change.week_before"))  # fmt: skip
-    best = max(clear, key=_clarity)
-    return change(best["metric"], best["value"], best["before"], best["low"], best["high"], than=than)
+    told = [base for record in rows if (base := _base(record, than or word("change.week_before")))]
+    usual_known = "band_low" not in frame or any(_is_known(record["band_low"]) for record in rows)
+    clear = [base for record, base in told if record.get("clear", True) or not usual_known]
+    if clear:
+        return _short("change", max(clear, key=_clarity))
+    record = rows[0]
+    found = verdict(record.get("low"), record.get("high"))
+    if not found:
+        return change(record["metric"], record["value"], record["before"], than=than)
+    base = _against(record, "before", "low", "high", than or word("change.week_before"))
+    if not _is_known(record.get("band_low", 0)):
+        return _short("change", base)
+    return _short("headline", base, {"up": "usual_up", "down": "usual_down", "unclear": "quiet"}[found])
+
+
+def _base(record: Mapping, than: str) -> tuple[Mapping, dict] | None:
+    """The record with that change of it which its interval tells from none: against the week before, else the mean before it."""
+    if verdict(record.get("low"), record.get("high")) in ("up", "down"):
+        return record, _against(record, "before", "low", "high", than)
+    if verdict(record.get("past_low"), record.get("past_high")) in ("up", "down") and record.get("clear"):
+        weeks = format.value(record["past_weeks"], "count")
+        return record, _against(record, "past", "past_low", "past_high", word("headline.past", weeks=weeks))
+    return None
+
+
+def _against(record: Mapping, before: str, low: str, high: str, than: str) -> dict:
+    return {"metric": record["metric"], "now": record["value"], "before": record[before], "low": record[low],
+            "high": record[high], "than": than}  # fmt: skip
+
+
+def _short(section: str, base: Mapping, key: str | None = None) -> str:
+    """The sentence, without the relative change where it would have too many words."""
+    spec = words.metric(base["metric"])
+    key = key or verdict(base["low"], base["high"])
+    steps = [_step(spec, base["now"], base["before"], sign=False, relative=relative) for relative in (True, False)]
+    parts = {"metric": spec.label, "now": _value(spec, base["now"]), "before": _value(spec, base["before"]),
+             "than": base["than"], "interval": _around(spec, base["low"], base["high"])}  # fmt: skip
+    said = [word(f"{section}.{key}", **parts, size=size) for size in steps]
+    return said[0] if len(said[0].split()) <= HEADLINE_WORDS else said[1]
 
 
 def listed(items: Iterable[object], most: int = 3) -> str:
     """`a, b and c`, or `a, b, c and 4 more`."""
-    texts = [gate.plain(item) for item in items]
+    texts = [gate.name(item) for item in items]
     if len(texts) > most:
-        return word("list.more", first=", ".join(texts[:most]), n=len(texts) - most)
-    return word("list.and", first=", ".join(texts[:-1]), last=texts[-1]) if len(texts) > 1 else "".join(texts)
+        return word("list.more", first=format.joined(texts[:most], "names"), n=len(texts) - most)
+    return word("list.and", first=format.joined(texts[:-1], "names"), last=texts[-1]) if len(texts) > 1 else "".join(texts)
 
 
 def _speakable(record: Mapping) -> bool:
@@ -191,6 +258,10 @@ def _speakable(record: Mapping) -> bool:
     if gate.is_small(record.get("n")) or any(format.value(v, "number") == format.UNDEFINED for v in numbers):
         return False
     return not (spec.unit == "people" and any(gate.is_small(v) for v in numbers))
+
+
+def _is_known(number: object) -> bool:
+    return format.value(number, "number") != format.UNDEFINED
 
 
 def _clarity(record: Mapping) -> float:
@@ -203,7 +274,7 @@ def _value(metric: Metric, x: object) -> str:
     return format.value(x, metric.unit, digits=metric.digits)
 
 
-def _step(metric: Metric, now: object, before: object, *, sign: bool = True) -> str:
+def _step(metric: Metric, now: object, before: object, *, sign: bool = True, relative: bool = True) -> str:
     """The size of a change: shares in points, else in the unit, with the relative change where it makes sense."""
     gap = float(now) - float(before)  # type: ignore[arg-type]
     size = gap if sign else abs(gap)
@@ -212,21 +283,30 @@ def _step(metric: Metric, now: object, before: object, *, sign: bool = True) -> 
         return text if sign else text.lstrip("+")
     unit = "count" if metric.unit == "people" else metric.unit
     size = format.value(size, unit, digits=metric.digits, sign=sign)
-    if metric.unit not in ("people", "count", "money") or float(before) <= 0:  # type: ignore[arg-type]
+    if not relative or metric.unit not in ("people", "count", "money") or float(before) <= 0:  # type: ignore[arg-type]
         return size
-    return f"{size} ({format.value(gap / float(before), 'share', sign=True)})"  # type: ignore[arg-type]
+    part = format.value(gap / float(before), "share", sign=True)  # type: ignore[arg-type]
+    return word("join.aside", first=size, then=part)
 
 
 def _around(metric: Metric, low: object, high: object) -> str:
+    """Both ends; where they leave out no change, with the decimals that show it."""
     unit = {"share": "points", "people": "count"}.get(metric.unit, metric.unit)
     if format.interval(low, high) == format.UNDEFINED:
         return ""
     digits = metric.digits
-    if digits is None and unit in ("points", "number", "days"):
+    if digits is None:
         digits = format.decimals(max(abs(float(end)) for end in (low, high)), unit)  # type: ignore[arg-type]
-    ends = [format.value(end, unit, digits=digits, sign=True, bare=True) for end in (low, high)]
+    ends = _ends(low, high, unit, digits)
+    while digits < format.MOST_DIGITS and verdict(low, high) != "unclear" and not all(re.search("[1-9]", end) for end in ends):
+        digits += 1
+        ends = _ends(low, high, unit, digits)
     text = f"{ends[0]} {word('format.to')} {ends[1]}"
     return word("format.points", n=text) if unit == "points" else text
+
+
+def _ends(low: object, high: object, unit: str, digits: int) -> list[str]:
+    return [format.value(end, unit, digits=digits, sign=True, bare=True) for end in (low, high)]
 
 
 def _p(p: object) -> str:

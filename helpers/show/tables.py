@@ -45,21 +45,29 @@ def table(
         note: A line under the table.
         subtitle: Measure, population, period.
     """
-    title = sentences.opened(gate.plain(title))
+    title = sentences.opened(gate.plain(words.text(title)))
+    subtitle, note = (own and words.text(own) for own in (subtitle, note))
     specs = {name: _column(name, spec) for name, spec in columns.items()}
     needed = [part for name in specs for part in name.split("..")]
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise KeyError(f"table: the frame has no column {missing}; it has {list(frame.columns)}.")
     rows, withheld = _cells(frame, specs, n, needed, (parts, within))
-    head = [(label, unit in format.NUMERIC) for label, unit, _ in specs.values()]
+    head = [(_headed(name, label), unit in format.NUMERIC) for name, (label, unit, _) in specs.items()]
     under = [*([note] if note else []), *([words.word("gate.note", k=gate.settings().min_group)] if withheld else [])]
     under += [words.word("chart.few", k=gate.FEW)] if any("few" in kind for row in rows for _, kind in row) else []
+    under += [words.word("gate.everyone")] if n and _tells_of_everyone(rows) else []
     under += [words.word("tables.empty")] if not rows else []
     body = _folded(head, rows, (title, subtitle), fold, keep)
-    body += f'<p class="note">{escape(" ".join(under))}</p>' if under else ""
-    text = "\n".join(filter(None, [title, subtitle, plain_grid([label for label, _ in head], rows), *under]))
+    body += f'<p class="note">{escape(format.joined(under))}</p>' if under else ""
+    text = "\n".join(filter(None, [title, subtitle, plain_grid([str(label) for label, _ in head], rows), *under]))
     return Shown(f'<div class="gr gr-table">{body}</div>', text)
+
+
+def _tells_of_everyone(rows: list[list[tuple[str, str]]]) -> bool:
+    """Whether a share of nobody or of all is shown, by which each of a group is known."""
+    extremes = {format.value(share, "share") for share in (0, 1)}
+    return any(text in extremes for row in rows for text, _ in row[1:])
 
 
 def _folded(head, rows, titles: tuple[str, str | None], fold: int, keep: str) -> str:
@@ -69,23 +77,31 @@ def _folded(head, rows, titles: tuple[str, str | None], fold: int, keep: str) ->
     title, subtitle = titles
     caption = f"<strong>{sentences.unbroken(title)}</strong>"
     caption += f"<span>{sentences.unbroken(subtitle)}</span>" if subtitle else ""
-    body = scrolled(grid(head, shown, caption), title)
+    body = scrolled(grid(head, shown, caption, stacks=True), title)
     if folded:
         n = format.value(len(folded), "count")
         if len(folded) > MOST_FOLDED:
             n = words.word("tables.some", n=MOST_FOLDED, of=n)
             folded = folded[-MOST_FOLDED:] if keep == "last" else folded[:MOST_FOLDED]
         summary = words.word("tables.earlier" if keep == "last" else "tables.further", n=n)
-        rest = scrolled(grid(head, folded, escape(summary), quiet=True), summary)
+        rest = scrolled(grid(head, folded, escape(summary), quiet=True, stacks=True), summary)
         body += f"<details><summary>{escape(summary)}</summary>{rest}</details>"
     return body
+
+
+def _headed(name: str, label: str) -> str | Shown:
+    """The head of a column; that of a metric, with its definition."""
+    from helpers.show import cards
+
+    is_metric = name in words.metrics() and label == words.metric(name).label
+    return Shown(cards.term(words.metric(name)), label) if is_metric else label
 
 
 def _column(name: str, spec: Column) -> tuple[str, str, int | None]:
     if isinstance(spec, str):
         spec = (words.label(name) if ".." not in name else words.word("tables.interval"), spec)
     format.check(spec[1])
-    return spec[0], spec[1], spec[2] if len(spec) > 2 else None
+    return words.text(spec[0]), spec[1], spec[2] if len(spec) > 2 else None
 
 
 def _cells(frame, specs, n, needed, whole: tuple[bool, str | None]) -> tuple[list[list[tuple[str, str]]], bool]:
@@ -106,7 +122,7 @@ def _cells(frame, specs, n, needed, whole: tuple[bool, str | None]) -> tuple[lis
             if people and not (name in small and small[name][place]):
                 mark = words.word("gate.withheld")
             text = mark if hidden else _cell(record, name, unit, digits)
-            withheld = withheld or hidden or text == gate.small_mark()
+            withheld = withheld or hidden or text == gate.small_mark() or isinstance(record.get(name), gate.Mark)
             kinds = ["few"] if record["few"] and unit in format.NUMERIC else []
             row.append((text, " ".join([*kinds, *(["num"] if unit in format.NUMERIC else [])])))
         rows.append(row)
@@ -118,31 +134,38 @@ def _cell(record: dict, name: str, unit: str, digits: int | None) -> str:
         low, high = name.split("..")
         return format.interval(record[low], record[high], unit, digits=digits)
     text = format.value(record[name], unit, digits=digits, bare=unit not in ("share", "points"))
-    return words.tier(text) if unit == "text" else text
+    return words.tier(text) if unit in ("text", "words") else text
 
 
 def grid(
-    head: list[tuple[str, bool]],
+    head: list[tuple[str | Shown, bool]],
     rows: list[list[tuple[str, str]]],
     caption: str = "",
     *,
     quiet: bool = False,
+    stacks: bool = False,
 ) -> str:
     """An HTML table: `head` as (label, is it a number), `rows` as (text, class); `caption` is markup already.
 
-    Numbers are what cells hold unless their class says `key`, which saves a third of the bytes.
+    Numbers are what cells hold unless their class says `key`, which saves a third of the bytes. With `stacks`, a table
+    with sentences in its cells names these, since a phone sets them one under the other.
     """
     rows = [[(text, _long(text, kind)) for text, kind in row] for row in rows]
     rows = [[row[0], *((text, _dense(kind)) for text, kind in row[1:])] for row in rows]
-    top = "".join(f'<th scope=col{" class=num" if number else ""}>{escape(label)}</th>' for label, number in head)
+    texts = [(label.html if isinstance(label, Shown) else escape(label), number) for label, number in head]
+    top = "".join(f'<th scope=col{" class=num" if number else ""}>{text}</th>' for text, number in texts)
+    stacks = stacks and any("long" in kind.split() for row in rows for _, kind in row[1:])
+    names = [f' data-l="{escape(label)}"' if stacks else "" for label, _ in head]
     lines = []
     for row in rows:
         first = f'<th scope=row{_kind(row[0][1])}>{escape(row[0][0])}</th>' if row else ""
-        cells = "".join(f"<td{_kind(kind)}>{escape(text)}</td>" for text, kind in row[1:])
+        cells = "".join(f"<td{_kind(kind)}{name}>{escape(text)}</td>"
+                        for (text, kind), name in zip(row[1:], names[1:], strict=True))  # fmt: skip
         lines.append(f"<tr>{first}{cells}</tr>")
     hidden = " class=quiet" if quiet else ""
     title = f"<caption{hidden}>{caption}</caption>" if caption else ""
-    return f"<table class=dense>{title}<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    kind = '"dense stack"' if stacks else "dense"
+    return f"<table class={kind}>{title}<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def _long(text: str, kind: str) -> str:
@@ -164,7 +187,7 @@ def _kind(kind: str) -> str:
 
 def scrolled(markup: str, name: str) -> str:
     """A wide thing in a region of its own that scrolls, by keyboard too."""
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(name)}">{markup}</div>'
+    return f'<div class="scroll" role="group" tabindex="0" aria-label="{escape(name)}">{markup}</div>'
 
 
 def plain_grid(head: list[str], rows: list[list[tuple[str, str]]], limit: int = 40) -> str:
@@ -179,21 +202,22 @@ def plain_grid(head: list[str], rows: list[list[tuple[str, str]]], limit: int = 
 
 def facts(items: Mapping[str, object], *, unit: str | None = None) -> Shown:
     """A small list of facts: label -> text, or (value, unit), or (value, unit, digits); `unit` is that of bare values."""
-    texts = {gate.plain(label): _fact((item, unit) if unit else item) for label, item in items.items()}
+    texts = {gate.plain(words.text(label)): _fact((item, unit) if unit else item) for label, item in items.items()}
     rows = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in texts.items())
-    return Shown(f'<dl class="gr gr-facts">{rows}</dl>', "\n".join(f"{k}: {v}" for k, v in texts.items()))
+    said = "\n".join(words.word("join.pair", first=label, then=text) for label, text in texts.items())
+    return Shown(f'<dl class="gr gr-facts">{rows}</dl>', said)
 
 
 def _fact(item: object) -> str:
     if isinstance(item, tuple):
         return format.value(item[0], item[1], digits=item[2] if len(item) > 2 else None)
     unit = "date" if hasattr(item, "year") else "count" if isinstance(item, int) else "number"
-    return format.value(item, "text" if isinstance(item, str) else unit)
+    return format.value(item, "words" if isinstance(item, str) else unit)
 
 
 def skipped(part: str, why: str) -> Shown:
     """One line that says what is not on the page and why."""
-    text = words.word("tables.skipped", part=gate.plain(words.label(part)), why=gate.plain(why))
+    text = words.word("tables.skipped", part=gate.plain(words.label(words.text(part))), why=gate.plain(words.text(why)))
     return Shown(f'<p class="gr gr-skipped">{escape(text)}</p>', text)
 
 

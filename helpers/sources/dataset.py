@@ -107,7 +107,7 @@ class Dataset(_Part):
     title: Text
     currency: str | None = None
     people: Text | None = None
-    language: Literal["en"] = "en"
+    language: Literal["en", "zh"] = "en"
     engine: Literal["duckdb"] | Spark = "duckdb"
     data_until: date | None = None
     simulate: Simulate | None = None

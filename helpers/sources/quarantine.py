@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from helpers.problems import BY_NAME
 from helpers.sources import raw
 from helpers.sources.privacy import PSEUDONYM_LENGTH
+from helpers.spreadsheets import disarmed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,12 +79,8 @@ def fix_list(found: pa.Table, path: Path) -> int:
         code = BY_NAME.get(row["reason"])
         said = (code.meaning, code.remedy) if code else (row["reason"], "")
         cells = (row["source_file"], row["line"], row["column"], row["code"], *said, row["raw_line"])
-        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
+        writer.writerow([disarmed(cell) if isinstance(cell, str) else cell for cell in cells])
     with paths.whole(path) as fresh:
         os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         fresh.write_text(text.getvalue(), encoding="utf-8")
     return found.num_rows
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

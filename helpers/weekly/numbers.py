@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from helpers import retention, stats
+from helpers.retention.change.band import CONFIDENCE, bands
 
 HISTORY = 13
-LEAST_HISTORY = 6
 LARGEST_USUAL = 10**13  # amounts beyond it are mistakes, whose squares no decimal holds
-BAND = 2 * 1.4826  # median absolute deviations: two standard deviations, were the weeks normal
 UNKNOWN_PAST = "the first week of the data: who was there before is not known"
 NO_COHORT = "nobody of known past joined in the week before"
 
@@ -55,79 +54,117 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
 
 
 def kpis(
-    weeks: pd.DataFrame, growth: pd.DataFrame, cube: pd.DataFrame, *, last_day: date, paid: bool, creates: bool
+    weeks: pd.DataFrame, growth: pd.DataFrame, cube: pd.DataFrame, changes: pd.DataFrame, usual: pd.DataFrame,
+    *, last_day: date, paid: bool, creates: bool,
 ) -> pd.DataFrame:
     """The main numbers of the week that ends on `last_day`, against the week before.
 
-    The intervals of changes: actives and payers change by those who come and those who leave, both Poisson; so are new
-    members; contents an active are compared by Welch and first-week returns by the score test; amounts are compound
-    Poisson. People who are in both weeks make the true intervals of contents and amounts narrower than these.
+    Weekly actives, week-1 retention and the net amount have their intervals and usual bands from `changes` and `usual`, which
+    pair what each person did in both weeks. Of the others new members are Poisson, payers change by those who pay in one of
+    the weeks alone, and contents an active are compared by Welch, whose interval is wider than it need be, since many people
+    are in both weeks; their bands are made in the same way from their own past.
 
     Args:
-        weeks, growth, cube: Contracts `weeks`, `growth`, `cohort_cube`.
+        weeks, growth, cube, changes, usual: Contracts `weeks`, `growth`, `cohort_cube`, `changes`, `usual_weeks`.
         last_day: A Sunday.
         paid, creates: Whether the dataset has payments and created content at all.
 
     Returns:
         One row per number: `metric` (key of metrics.toml), `value`, `before` (the week before), `change`, its 95 % interval
-        `low`, `high`, `n` (people whom the value describes), `band_low`, `band_high` (the value's usual range, from the
-        weeks before), `series` and `series_n` (values and people of up to 13 weeks, oldest first) and `reason`: why the
-        value is unknown. What is unknown is NaN, and so is a change from or to it.
+        `low`, `high`, `n` (people whom the value describes), `series` and `series_n` (values and people of up to 13 weeks,
+        oldest first), `lows` and `highs` (the usual band of each), `band_low`, `band_high` (of this week; NaN while the past
+        is too short), `clear` (there is a change, and it is not a usual one), `past` (the mean of the `past_weeks` weeks
+        before), `past_low`, `past_high` (interval of the change against it), `came` and `left` (people who pay now and did
+        not the week before, and the other way round) and `reason`: why the value is unknown. What is unknown is NaN, and so
+        is a change from or to it.
     """
     monday = pd.Timestamp(last_day) - pd.Timedelta(days=6)
     begun = weeks["week"].min() if len(weeks) else monday
     every = pd.date_range(min(begun, monday), monday, freq="7D")
     week = weeks.set_index("week").reindex(every, fill_value=0)
-    flows = growth.set_index("week")[["new", "resurrected", "first"]].astype("int64").reindex(every, fill_value=0)
+    flows = growth.set_index("week")[["new", "first"]].astype("int64").reindex(every, fill_value=0)
     new = flows["new"].astype(float).where(~flows["first"].astype(bool))
+    first = first_weeks(cube, last_day)
     rows = [
-        _row("weekly_actives", week["active"], _flow_change(week["active"], flows), week["active"]),
-        _row("new_members", new, _count_change(new), flows["new"], UNKNOWN_PAST),
-        _first_week(cube, last_day),
+        _told("weekly_actives", week["active"], week["active"], changes, usual),
+        _judged("new_members", new, _count_change(new), flows["new"], reason=UNKNOWN_PAST, noise=_poisson(new)),
+        _told("week1_retention", first["rate"], first["size"], changes, usual, reason=NO_COHORT),
     ]
     if creates:
         mean = week["created"] / week["active"].where(week["active"] > 0)
-        rows.append(_row("content_per_active", mean, _mean_change(week), week["active"], "nobody was active"))
+        rows.append(_judged("content_per_active", mean, _mean_change(week), week["active"], reason="nobody was active"))
     if paid:
-        rows.append(_row("payers", week["payers"], _payers_change(week), week["payers"]))
-        rows.append(_row("net_amount", week["net"], _amount_change(week), week["payers"]))
+        only = _only(week)
+        payers = week["payers"]
+        rows.append(_judged("payers", payers, stats.compare_counts(*only), payers, noise=_poisson(payers)))
+        rows[-1] |= {"left": only[0], "came": only[1]}
+        rows.append(_told("net_amount", week["net"], payers, changes, usual))
     return pd.DataFrame(rows)
 
 
-def _row(metric: str, series: pd.Series, change: stats.Difference, people: pd.Series, reason: str = "") -> dict:
-    """One number; `people` it describes, by week; `reason` says why it is unknown, if it is."""
+def _row(metric: str, series: pd.Series, people: pd.Series, reason: str) -> dict:
+    """One number without what is said of its change; `people` it describes, by week."""
     known = series.astype(float)
     n = people.where(known.notna()).fillna(0).astype("int64")
-    past = known.iloc[-HISTORY:-1].dropna()
-    middle = past.median() if len(past) >= LEAST_HISTORY else np.nan
-    spread = BAND * (past - middle).abs().median() if len(past) >= LEAST_HISTORY else np.nan
     value, before = known.iloc[-1], known.iloc[-2] if len(known) > 1 else np.nan
+    unknown = dict.fromkeys(("past", "past_low", "past_high", "past_weeks", "came", "left"), np.nan)
     return {
-        "metric": metric, "value": value, "before": before, "change": value - before,
-        "low": change.low, "high": change.high, "n": int(n.iloc[-1]),
-        "band_low": middle - spread, "band_high": middle + spread, "reason": reason if np.isnan(value) else "",
+        "metric": metric, "value": value, "before": before, "change": value - before, "n": int(n.iloc[-1]), **unknown,
         "series": known.iloc[-HISTORY:].tolist(), "series_n": n.iloc[-HISTORY:].tolist(),
+        "reason": reason if np.isnan(value) else "",
     }  # fmt: skip
 
 
-def _flow_change(active: pd.Series, flows: pd.DataFrame) -> stats.Difference:
-    """Actives change by those who came and those who left; only these vary."""
-    if len(active) < 2:
-        return stats.NO_DIFFERENCE_KNOWN
-    came = int(flows["new"].iloc[-1] + flows["resurrected"].iloc[-1])
-    return stats.compare_counts(int(active.iloc[-2]) + came - int(active.iloc[-1]), came)
+def _told(
+    metric: str, series: pd.Series, people: pd.Series, changes: pd.DataFrame, usual: pd.DataFrame, *, reason: str = ""
+) -> dict:
+    """One number whose change and usual band the artefacts hold."""
+    row = _row(metric, series, people, reason)
+    own = changes[(changes["metric"] == metric) & (changes["part"] == "change")].set_index("base")
+    none = dict.fromkeys(("low", "high", "before", "weeks"), np.nan)
+    week, past = (own.loc[base].to_dict() if base in own.index else none for base in ("week_before", "past_mean"))
+    band = usual[usual["metric"] == metric][["band_low", "band_high"]].tail(len(row["series"]))
+    return {
+        **row, "low": week["low"], "high": week["high"], "clear": bool(own["clear"].any()),
+        "past": past["before"], "past_low": past["low"], "past_high": past["high"], "past_weeks": past["weeks"],
+        **_banded(row, band["band_low"].tolist(), band["band_high"].tolist()),
+    }  # fmt: skip
+
+
+def _judged(
+    metric: str, series: pd.Series, change: stats.Difference, people: pd.Series, *, reason: str = "",
+    noise: pd.Series | None = None,
+) -> dict:
+    """One number whose change is known here; its band from its own past, as of the others."""
+    row = _row(metric, series, people, reason)
+    found = bands(series.astype(float).to_frame(0), noise=None if noise is None else noise.to_frame(0), every="week")
+    lows, highs = (ends[0].clip(lower=0).tail(HISTORY).tolist() for ends in (found.low, found.high))
+    p = np.maximum(change.p, found.p[0].iloc[-1])  # NaN, where either is unknown, is never small
+    return {**row, "low": change.low, "high": change.high, "clear": bool(p <= 1 - CONFIDENCE), **_banded(row, lows, highs)}
+
+
+def _banded(row: dict, lows: list[float], highs: list[float]) -> dict:
+    """The bands of all weeks that are shown, and that of this week."""
+    missing = [np.nan] * (len(row["series"]) - len(lows))
+    lows, highs = missing + lows, missing + highs
+    return {"lows": lows, "highs": highs, "band_low": lows[-1], "band_high": highs[-1]}
+
+
+def _poisson(counts: pd.Series) -> pd.Series:
+    """The standard error of a count by chance alone, from the counts before it."""
+    return np.sqrt(counts.rolling(HISTORY, min_periods=1).mean().shift(1).fillna(1).clip(lower=1))
 
 
 def _count_change(counts: pd.Series) -> stats.Difference:
     return stats.compare_counts(counts.iloc[-2], counts.iloc[-1]) if len(counts) > 1 else stats.NO_DIFFERENCE_KNOWN
 
 
-def _payers_change(week: pd.DataFrame) -> stats.Difference:
-    """Only who pays in one of the two weeks varies (McNemar 1947): regulars would widen the interval for nothing."""
+def _only(week: pd.DataFrame) -> tuple[float, float]:
+    """Who pays in the week before alone, and in this one alone: only they vary (McNemar 1947)."""
     if len(week) < 2:
-        return stats.NO_DIFFERENCE_KNOWN
+        return np.nan, np.nan
     before, now, both = (int(count) for count in (*week["payers"].iloc[-2:], week["payers_again"].iloc[-1]))
-    return stats.compare_counts(before - both, now - both)
+    return before - both, now - both
 
 
 def _mean_change(week: pd.DataFrame) -> stats.Difference:
@@ -138,11 +175,6 @@ def _mean_change(week: pd.DataFrame) -> stats.Difference:
     return stats.compare_means(*arms) if len(arms) > 1 else stats.NO_DIFFERENCE_KNOWN
 
 
-def _amount_change(week: pd.DataFrame) -> stats.Difference:
-    totals = [(float(net), float(squares)) for net, squares in zip(week["net"], week["net_squares"], strict=True)]
-    return stats.compare_totals(*totals[-2:]) if len(totals) > 1 else stats.NO_DIFFERENCE_KNOWN
-
-
 def first_weeks(cube: pd.DataFrame, last_day: date) -> pd.DataFrame:
     """Size and actives in week 1 of every weekly cohort whose week 1 is over: NaN for nobody and for the data's first."""
     table = retention.cohorts(cube, last_day=last_day, ages=2)
@@ -151,23 +183,3 @@ def first_weeks(cube: pd.DataFrame, last_day: date) -> pd.DataFrame:
     begun = closed.index.min() if len(closed) else newest
     known = closed[["size", "active", "rate"]].astype(float).where(~closed["first"].astype(bool))
     return known.reindex(pd.date_range(begun, newest, freq="7D"))
-
-
-def _first_week(cube: pd.DataFrame, last_day: date) -> dict:
-    """Week-1 retention of the cohort that has just had its week 1, against the cohort before."""
-    first = first_weeks(cube, last_day)
-    change = stats.NO_DIFFERENCE_KNOWN
-    if first["size"].iloc[-2:].notna().sum() == 2:
-        counts = first[["active", "size"]].iloc[-2:].astype("int64").to_numpy().ravel()
-        change = stats.compare_shares(*(int(count) for count in counts))
-    return _row("week1_retention", first["rate"], change, first["size"], NO_COHORT)
-
-
-def changed(kpis: pd.DataFrame) -> pd.DataFrame:
-    """The main numbers with `clear`: the interval leaves out no change, and the value lies outside its usual range.
-
-    Without a usual range (under 6 earlier weeks) the interval alone decides.
-    """
-    beyond = (kpis["value"] < kpis["band_low"]) | (kpis["value"] > kpis["band_high"])
-    sure = (kpis["low"] > 0) | (kpis["high"] < 0)
-    return kpis.assign(clear=sure & (beyond | kpis["band_low"].isna()))

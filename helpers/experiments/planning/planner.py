@@ -23,6 +23,7 @@ from helpers.experiments.planning.detectable import ADJUSTED, comparisons, part_
 EFFECTS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)  # relative
 LONGEST = 366  # days that a curve shows
 STEPS = 60  # points of a curve
+MOST_DAYS = 122  # rows of a curve
 TINY = 1e-6  # standard deviations of a person: no number of users finds less
 
 NEEDED = contracts.declare(
@@ -187,7 +188,8 @@ def power_curve(
 
     Returns:
         `day` (after which all who take part have had the metric's days; 0 without arrivals), `users` (of all arms), `power`;
-        no rows where the metric does not vary or the effect is not possible.
+        beyond four months not every day has a row, but that on which there are enough users has one; there is none where the
+        metric does not vary or the effect is not possible.
     """
     spec, found, arms = find(plan, metric), person(cube, plan, metric), smallest(plan)
     effect = _absolute(found, relative, relative=True)
@@ -197,8 +199,10 @@ def power_curve(
     come = people_by_day(cube, plan)
     if len(come):
         span = int(min(max(1.5 * (enough.days - spec["horizon"]) if not math.isnan(enough.days) else LONGEST, 14), LONGEST))
-        users = traffic * arrival.extended(come, span)
-        days = np.arange(1, span + 1) + spec["horizon"]
+        turn = [int(enough.days) - spec["horizon"] - 1] if enough.days <= span + spec["horizon"] else []
+        at = np.unique(np.r_[np.linspace(0, span - 1, min(span, MOST_DAYS)), turn].astype(int))
+        users = traffic * np.asarray(arrival.extended(come, span), dtype=float)[at]
+        days = at + 1 + spec["horizon"]
     else:
         users, days = np.linspace(0, 1.5 * enough.users, STEPS + 1)[1:], np.zeros(STEPS, dtype=int)
     chances = [_chance(plan, spec, found, effect, (one * arms[1], one * arms[2]), adjusted) for one in users]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from matplotlib.ticker import MaxNLocator
 
@@ -15,6 +17,7 @@ from helpers.show import format, words
 # Layout reserves the size that phones show (the style sheet enlarges text there), so that nothing collides on either.
 SIZE = 15.0
 LINE = 17.0
+BESIDE = 120.0  # the most that a line of words beside the marks takes
 
 _NARROW = frozenset("ijlftrI.,:;'|!()[]{}-/ ·")
 _BROAD = frozenset("mwMW%@—")
@@ -43,15 +46,19 @@ def width(text: object, size: float = SIZE) -> float:
     return total * size
 
 
+# Where lines may end: at a blank, after the marks of a script without blanks, between two of its characters.
+_BETWEEN = re.compile(r"\s|(?<=[，、；：。）])|(?<=[^\x00-\x7f])(?=[^\x00-\x7f，、；：。）])")
+_WITHIN = re.compile(r"(?<=[_\-./])")
+
+
 def wrap(text: object, limit: float, lines: int = 2, size: float = SIZE) -> list[str]:
     """The words in at most so many lines of at most that width; what does not fit ends in an ellipsis."""
-    rest, out = format.gate.plain(text).strip() or '""', []
+    rest, out = format.gate.name(text).strip() or '""', []
     while rest and len(out) < lines:
         if width(rest, size) <= limit:
             return [*out, rest]
         cut = max((i for i in range(1, len(rest) + 1) if width(rest[:i], size) <= limit), default=1)
-        space = rest.rfind(" ", 0, cut + 1)
-        cut = space if space > 0 and cut < len(rest) else cut
+        cut = _break(rest, cut) if cut < len(rest) else cut
         out.append(rest[:cut].strip())
         rest = rest[cut:].strip()
     if rest:
@@ -60,6 +67,15 @@ def wrap(text: object, limit: float, lines: int = 2, size: float = SIZE) -> list
             last = last[:-1]
         out[-1] = last.rstrip() + "…"
     return out
+
+
+def _break(text: str, most: int) -> int:
+    """Where a line may end at the latest: between words, else within a name such as `feed_order`, else anywhere."""
+    for places in (_BETWEEN, _WITHIN):
+        found = [place.start() for place in places.finditer(text, 0, most + 1) if 0 < place.start() <= most]
+        if found:
+            return found[-1]
+    return most
 
 
 def nice(low: float, high: float, count: int = 5) -> list[float]:
@@ -83,15 +99,12 @@ def span(values: Sequence[float], *, zero: bool = False, signed: bool = False) -
 
 def tick_text(value: float, unit: str, step: float) -> str:
     """The words of a tick: no more decimals than its step needs; the unit's name is left to the subtitle."""
-    size = step * 100 if unit in ("share", "points") else step
-    digits = max(0, min(6, math.ceil(-math.log10(size) - 1e-9))) if size > 0 else 0
-    if round(size * 10**digits, 6) % 1:
-        digits += 1
-    if unit in ("people", "count", "money", "number", "days") and abs(value) >= 1_000_000:
-        return words.word("format.million", n=f"{value / 1e6:,.{2 if step < 1e5 else 1 if step < 1e6 else 0}f}")
-    if unit == "people":
-        unit = "count"
-    return format.value(value, unit, digits=digits, bare=True, sign=unit == "points")
+    if unit in ("people", "count", "money", "number", "days"):
+        short, unit = format.large(value, step), "count" if unit == "people" else unit
+        if short:
+            return short
+    digits = format.step_digits(step * 100 if unit in ("share", "points") else step)
+    return format.value(value, unit, digits=digits, bare=unit != "share", sign=unit == "points")
 
 
 def scale(values: Sequence[object]) -> Scale:
@@ -138,7 +151,7 @@ def _date_ticks(low: float, high: float) -> list[tuple[float, str]]:
         back = (last - dt.timedelta(days=k) for k in range(0, days + 1, step))
         return [(float(d.toordinal()), format.day(d, year=False)) for d in sorted(back)]
     months = [(y, m) for y in range(first.year, last.year + 1) for m in range(1, 13)]
-    every = next((s for s in (1, 2, 3, 6, 12, 24, 60) if days / 30.4 / s < 6), 120)
+    every = next((s for s in (1, 2, 3, 6, 12, 24, 60) if days / 30.4 / s < 5), 120)
     firsts = [dt.date(y, m, 1) for y, m in months if (y * 12 + m - 1) % every == 0]
     ticks, year = [], None
     for date in (d for d in firsts if first <= d <= last):
@@ -159,6 +172,16 @@ def _week_ticks(labels: dict[float, str]) -> list[tuple[float, str]]:
         year = labels[place][:4]
         ticks.append((place, text))
     return ticks
+
+
+def spaced(ticks: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Every tick, or every second, third ... of these (SVG units, words), so that no two of their words touch; the last
+    one stays."""
+    for every in range(1, len(ticks)):
+        kept = ticks[::-every][::-1]
+        if all(b - a > (width(one) + width(other)) / 2 + 6 for (a, one), (b, other) in pairwise(kept)):
+            return kept
+    return ticks[-1:]
 
 
 def apart(wanted: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:

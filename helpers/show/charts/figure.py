@@ -38,7 +38,8 @@ def said(finding: str, measure: str, unit: str, digits: int | None, alt: str | N
         if not str(text).strip():
             raise ValueError(f"{name} is empty: a figure needs its finding (title) and its measure (subtitle).")
     format.check(unit)
-    return Said(sentences.opened(gate.plain(finding)), gate.plain(measure), unit, digits, alt)
+    title = sentences.opened(gate.plain(words.text(finding)))
+    return Said(title, gate.plain(words.text(measure)), unit, digits, alt and words.text(alt))
 
 
 def settled(words_of: Said, values: Iterable[object]) -> Said:
@@ -74,10 +75,10 @@ def figure(
         notes: Lines under the drawing.
         look: Further class names.
     """
-    parts = {"kind": words.word(f"kind.{kind}"), "finding": words_of.finding.rstrip("."), "reading": reading}
-    alt = words_of.alt or words.word("chart.alt", measure=words_of.measure.rstrip("."), **parts)
+    parts = {"kind": words.word(f"kind.{kind}"), "finding": words_of.finding.rstrip(".。"), "reading": reading}
+    alt = words_of.alt or words.word("chart.alt", measure=words_of.measure.rstrip(".。"), **parts)
     lines = [note for note in dict.fromkeys(notes) if note]
-    under = f'<p class="note">{escape(" ".join(lines))}</p>' if lines else ""
+    under = f'<p class="note">{escape(format.joined(lines))}</p>' if lines else ""
     title = f"<strong>{sentences.unbroken(words_of.finding)}</strong><span>{sentences.unbroken(words_of.measure)}</span>"
     nothing = f'<p class="note">{escape(words.word("chart.empty"))}</p>'
     plot = f'<div class="plot" aria-hidden="true">{drawing or nothing}</div>'

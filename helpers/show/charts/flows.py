@@ -44,10 +44,15 @@ def flows(
     head, rows = _data(safe, marks, said, x, [*parts, *([net] if net else [])])
     total = [sum(numbers[p][i] for p in up) - sum(numbers[p][i] for p in down) for i in range(len(safe))]
     reading = figure.extremes([figure.key_text(v) for v in safe[x]], nets if net else total, said)
-    reading = f"{words.label(net) if net else words.word('chart.net')}: {reading}"
+    reading = words.word("join.pair", first=_called(net or "net"), then=reading)
     notes = [figure.gate_note(any(any(row.values()) for row in marks))]
     drawing = _drawn(scale, said, numbers, (up, down), (net, nets), tones) if len(safe) else ""
     return figure.figure("flows", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
+
+
+def _called(name: str) -> str:
+    """What a part is called; the net of flows is not the net of an amount."""
+    return words.word("chart.net") if name == "net" else words.label(name)
 
 
 def _withheld(frame, parts, net, unit) -> tuple[pd.DataFrame, list[dict[str, str]]]:
@@ -88,7 +93,7 @@ def _sheet(scale, said, numbers, names) -> svg.Sheet:
     step = ticks[1] - ticks[0]
     labels = [axes.tick_text(tick, said.unit, step) for tick in ticks]
     left = max(axes.width(label) for label in labels) + 10
-    right = max(axes.width(line) for name in names for line in axes.wrap(words.label(name), 150)) + 22
+    right = max(axes.width(line) for name in names for line in axes.wrap(_called(name), axes.BESIDE)) + 22
     apart = min((b - a for a, b in zip(sorted(set(scale.at)), sorted(set(scale.at))[1:], strict=False)), default=1.0)
     xlim = (scale.limits[0] - apart * 0.6, scale.limits[1] + apart * 0.6)
     sheet = svg.sheet(HEIGHT, margins=(left, right, 14, 30), xlim=xlim, ylim=(ticks[0], ticks[-1]))
@@ -124,7 +129,7 @@ def _net_line(sheet: svg.Sheet, at: list[float], nets: list[float]) -> None:
 
 def _labels(sheet: svg.Sheet, ends: dict[str, float], tones: dict[str, str], net: str | None) -> None:
     known = [(name, value) for name, value in ends.items() if not math.isnan(value)]
-    texts = [axes.wrap(words.label(name), 150) for name, _ in known]
+    texts = [axes.wrap(_called(name), axes.BESIDE) for name, _ in known]
     heights = [len(text) * axes.LINE + 2 for text in texts]
     centres = axes.apart([sheet.y(v) for _, v in known], heights, 2, sheet.height - sheet.bottom + 4)
     left = sheet.width - sheet.right + 8
@@ -135,7 +140,7 @@ def _labels(sheet: svg.Sheet, ends: dict[str, float], tones: dict[str, str], net
 
 
 def _data(safe, marks, said, x, names):
-    head = [(words.label(x), False), *[(words.label(name), True) for name in names]]
+    head = [(words.label(x), False), *[(_called(name), True) for name in names]]
     rows = [
         [(figure.key_text(record[x]), ""), *[figure.number_cell(mark[name] or said.value(record[name])) for name in names]]
         for record, mark in zip(safe.to_dict("records"), marks, strict=True)

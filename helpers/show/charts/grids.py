@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CELL = 11.0
 ROW = 25.0
 NARROWEST = 28
+BROAD = 560.0  # what does not fit into the usual width may have so much, and scrolls on phones
 GAP = 1
 
 
@@ -69,7 +70,7 @@ def heat(
     head, rows = _heat_data(grid, cells, keys, said, (row, value, closes), bool(size))
     blank = closes and any(_is_blank(cells.get((a, b)), value) for a in keys[0] for b in keys[1])
     notes = [words.word("chart.blank") if blank else "", *figure.notes(safe)]
-    names_of = [f"{a}, {words.label(column)} {b}" for a in grid.rows for b in grid.columns]
+    names_of = [format.joined([a, f"{words.label(column)} {b}"], "commas") for a in grid.rows for b in grid.columns]
     reading = figure.extremes(names_of, list(grid.numbers.ravel()), said)
     drawing, look = _draw(grid, said.value)
     return figure.figure("heat", drawing, said, head=head, rows=rows, reading=reading, notes=notes, look=look)
@@ -121,7 +122,7 @@ def cross(
     head = [(words.label(row), False), *[(name, True) for name in grid.columns]]
     rows = [[(name, ""), *[figure.number_cell(text) for text in line]] for name, line in zip(grid.rows, texts, strict=True)]
     open_counts = [None if h else v for h, v in zip(hidden[:-1, :-1].ravel(), counts.ravel(), strict=True)]
-    names_of = [f"{a}, {b}" for a in grid.rows[:-1] for b in grid.columns[:-1]]
+    names_of = [format.joined([a, b], "commas") for a in grid.rows[:-1] for b in grid.columns[:-1]]
     reading = figure.extremes(names_of, open_counts, said)
     drawing, look = _draw(grid, None)
     notes = [figure.gate_note(bool(hidden.any()))]
@@ -172,8 +173,7 @@ def _cell_text(record: dict | None, value: str, unit: str, digits: int | None) -
         return ""
     if record["withheld"]:
         return record["withheld"]
-    text = format.value(record[value], "count" if unit == "people" else unit, digits=digits, bare=True)
-    return text.removesuffix(" %")
+    return format.value(record[value], "count" if unit == "people" else unit, digits=digits, bare=True)
 
 
 def _hidden_text(hidden: int) -> str:
@@ -217,7 +217,7 @@ def _draw(grid: Grid, legend) -> tuple[str, str]:
     # Whole numbers make sharp edges and short paths.
     left = ceil(max((axes.width(name) for name in names), default=0.0) + sized + (24 if sized else 12))
     many = max(len(grid.columns), 1)
-    wide = max(svg.WIDTH, left + many * NARROWEST + 4)
+    wide, look = _room(left + many * NARROWEST + 4)
     cell = floor(min((wide - left - 4) / many, 96.0))
     heads = [axes.wrap(name, cell - 4) for name in grid.columns]
     top = 8 + axes.LINE * (max((len(head) for head in heads), default=1) + bool(grid.corner))
@@ -234,7 +234,14 @@ def _draw(grid: Grid, legend) -> tuple[str, str]:
     _grid_words(sheet, grid, names, heads, cell, steps)
     if legend:
         _legend(sheet, legend(low), legend(high))
-    return svg.markup(sheet), "wide" if wide > svg.WIDTH else ""
+    return svg.markup(sheet), look
+
+
+def _room(needed: float) -> tuple[float, str]:
+    """The width of a grid, and the class of the figure that gives it that much."""
+    if needed <= svg.WIDTH:
+        return svg.WIDTH, ""
+    return max(needed, BROAD), "wide" if needed <= BROAD else "wide wider"
 
 
 def _steps(numbers: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -11,8 +11,8 @@ from helpers.show.charts import axes, figure, svg
 if TYPE_CHECKING:
     import pandas as pd
 
-BAR, GAP, HEADING = 20.0, 12.0, 28.0
-GUTTER = 175.0
+BAR, GAP, HEADING, EFFECT = 20.0, 12.0, 28.0, 46.0
+GUTTER = 150.0
 
 
 def bars(
@@ -51,7 +51,7 @@ def bars(
     drawing = _bars(records, said, (category, group), (value, low, high), focus) if records else ""
     keys = [c for c in (category, group) if c]
     head, rows = figure.data(safe, said, keys=keys, values=[value], low=low, high=high, n=n)
-    notes = figure.notes(safe, band="interval_bar" if low else "")
+    notes = figure.notes(safe, band="interval_bar" if low and drawing else "")
     reading = figure.extremes([words.tier(record[category]) for record in records], list(safe[value]), said)
     return figure.figure("bars", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 
@@ -60,7 +60,7 @@ def _bars(records: list[dict], said, keys, columns, focus) -> str:
     (category, group), value = keys, columns[0]
     places, height = _places(records, category, group)
     labels = [axes.wrap(words.tier(record[category]), GUTTER) for record in records]
-    signed = any(number < 0 for number in figure.floats(record[value] for record in records))
+    signed = said.unit != "share" and any(number < 0 for number in figure.floats(record[value] for record in records))
     texts = [record["withheld"] or said.value(record[value], sign=signed) for record in records]
     sheet = _bar_sheet(records, said, labels, texts, height, columns)
     _draw_bars(sheet, records, places, category, columns, focus)
@@ -104,7 +104,19 @@ def _draw_bars(sheet: svg.Sheet, records, places, category, columns, focus) -> N
         if not any(map(math.isnan, ends)):
             sheet.axes.plot(ends, [at, at], color=palette.TOKENS["paper"][0], linewidth=4.2, zorder=4, clip_on=False)
             sheet.axes.plot(ends, [at, at], color=ink, linewidth=1.6, zorder=5, clip_on=False)
-    sheet.axes.plot([0, 0], [0, sheet.height], color=base, linewidth=1.2, zorder=6, clip_on=False)
+    for top, end in _blocks(places):
+        sheet.axes.plot([0, 0], [sheet.height - end, sheet.height - top], color=base, linewidth=1.2, zorder=6, clip_on=False)
+
+
+def _blocks(places: list[tuple[float, str]]) -> list[tuple[float, float]]:
+    """Top and end of each stretch of bars; between two stands a heading, which no line may cross."""
+    found: list[tuple[float, float]] = []
+    for middle, heading in places:
+        top, end = middle - (BAR + GAP) / 2, middle + (BAR + GAP) / 2
+        if found and not heading:
+            top, _ = found.pop()
+        found.append((top, end))
+    return found
 
 
 def _bar_tone(record: dict, category: str, focus: object) -> str:
@@ -167,12 +179,13 @@ def forest(
     records = safe.to_dict("records")
     texts = [_effect_text(record, said, value, low, high) for record in records]
     estimates = [figure.floats([record[c] for c in (value, low, high)]) for record in records]
-    names = [axes.wrap(words.tier(record[label]), GUTTER) for record in records]
+    names = [axes.wrap(words.tier(record[label]), GUTTER, 3) for record in records]
     few = [bool(record["few"]) for record in records]
     drawing = _forest(said, names, texts, estimates, few, null) if figure.any_number(safe[value]) else ""
     head, rows = figure.data(safe, said, keys=[label], values=[value], low=low, high=high, n=n)
-    notes = figure.notes(safe, band="interval_bar")
-    reading = "; ".join(f"{words.tier(r[label])} {' '.join(t)}" for r, t in zip(records[:6], texts, strict=False))
+    notes = figure.notes(safe, band="interval_bar" if drawing else "")
+    told = (f"{words.tier(r[label])} {' '.join(t)}" for r, t in zip(records[:6], texts, strict=False))
+    reading = format.joined(told, "clauses")
     return figure.figure("forest", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 
 
@@ -180,7 +193,8 @@ def _forest(said, names, texts, estimates, few, null: float) -> str:
     ticks = axes.nice(*axes.span([null, *(v for numbers in estimates for v in numbers)]), count=4)
     left = max(axes.width(line) for lines in names for line in lines) + 16
     right = max(axes.width(line) for lines in texts for line in lines) + 14
-    sheet = svg.sheet(46.0 * len(names) + 36, margins=(left, right, 6, 30), xlim=(ticks[0], ticks[-1]),
+    tall = max(EFFECT, max(map(len, names)) * axes.LINE + 12)
+    sheet = svg.sheet(tall * len(names) + 36, margins=(left, right, 6, 30), xlim=(ticks[0], ticks[-1]),
                       ylim=(len(names) - 0.5, -0.5))  # fmt: skip
     _forest_ground(sheet, ticks, null, said.unit)
     for at, (name, text) in enumerate(zip(names, texts, strict=True)):
@@ -202,7 +216,8 @@ def _forest_ground(sheet: svg.Sheet, ticks: list[float], null: float, unit: str)
     step = ticks[1] - ticks[0]
     for tick in ticks:
         sheet.axes.plot([tick, tick], sheet.ylim, color=palette.TOKENS["rule"][0], linewidth=1, zorder=1)
-        svg.put(sheet, sheet.x(tick), sheet.height - 9, axes.tick_text(tick, unit, step), "m")
+    for place, text in axes.spaced([(sheet.x(tick), axes.tick_text(tick, unit, step)) for tick in ticks]):
+        svg.put(sheet, place, sheet.height - 9, text, "m")
     sheet.axes.plot([null, null], sheet.ylim, color=palette.TOKENS["base"][0], linewidth=1.6, zorder=2)
 
 

@@ -23,7 +23,8 @@ from matplotlib.path import Path
 
 from helpers.show import gate, palette
 
-WIDTH = 560.0
+# Narrow enough that words can be read on a phone, where the sheet is as wide as the screen.
+WIDTH = 480.0
 MANY_MARKS = 2000
 RC = {"svg.fonttype": "none", "svg.hashsalt": "growth-rings", "svg.image_inline": True, "text.parse_math": False,
       "path.simplify": False, "path.snap": False, "lines.antialiased": True}  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.collections import LineCollection
 
-from helpers.show import gate, palette, words
+from helpers.show import format, gate, palette, words
 from helpers.show.charts import axes, figure, svg
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def lines(
     if figure.any_number(safe[y]):
         drawing = _drawn(points, scale, said, _tones(list(points), focus, by), words.label(x), shaded == "usual")
     dashed = bool(partial) and any(bool(v) for v in safe[partial])
-    notes = figure.notes(safe, band=f"{shaded}_band" if low else "", partial=dashed)
+    notes = figure.notes(safe, band=f"{shaded}_band" if low and drawing else "", partial=dashed)
     told = None if n == y else n
     if by and not low and (told is None or (safe.groupby(x)[told].nunique() == 1).all()):
         head, rows = figure.side_by_side(safe, said, key=x, by=by, value=y, n=told)
@@ -124,13 +124,12 @@ def ground(sheet: svg.Sheet, across: list[tuple[float, str]], along: list[tuple[
         tone = palette.TOKENS["base" if base else "rule"][0]
         sheet.axes.plot([low, high], [value, value], color=tone, linewidth=1.2 if base else 1, zorder=1 + base)
         svg.put(sheet, sheet.left - 8, sheet.y(value) + 4.5, text, "e")
-    last_end = -1e9
+    kept = axes.spaced([(sheet.x(value), text) for value, text in along])
     for value, text in along:
+        if (sheet.x(value), text) not in kept:
+            continue
         half = axes.width(text) / 2
         middle = min(max(sheet.x(value), half), sheet.width - half)
-        if middle - half < last_end + 6:
-            continue
-        last_end = middle + half
         sheet.axes.plot([value, value], [sheet.ylim[0], sheet.ylim[0] - 5 / _per_unit(sheet)], clip_on=False,
                         color=palette.TOKENS["base"][0], linewidth=1)  # fmt: skip
         svg.put(sheet, middle, sheet.height - 7, text, "m")
@@ -149,10 +148,10 @@ def _last(rows: list[tuple]) -> tuple | None:
 
 
 def _label(name: str, rows: list[tuple], said) -> list[str]:
-    """The words at a line's end: its name (two lines at most), then its last value."""
+    """The words at a line's end: its name (three lines at most), then its last value."""
     last = _last(rows)
     value = said.value(last[1]) if last else ""
-    return [*(axes.wrap(words.tier(name), 150) if name else []), value]
+    return [*(axes.wrap(words.tier(name), axes.BESIDE, 3) if name else []), value]
 
 
 def _label_width(name: str, rows: list[tuple], said) -> float:
@@ -271,4 +270,4 @@ def _reading(points: dict, said) -> str:
             texts.append(words.word("chart.line", name=words.tier(name), **ends).strip())
     if len(points) > 4:
         texts.append(words.word("chart.more", n=len(points) - 4))
-    return "; ".join(texts) or words.word("chart.nothing")
+    return format.joined(texts, "clauses") or words.word("chart.nothing")

@@ -11,6 +11,7 @@ from helpers.show.said import (
     drift,
     effects,
     experiments,
+    front,
     growth,
     likelihood,
     moves,
@@ -25,6 +26,6 @@ from helpers.show.said import (
 )
 
 __all__ = [
-    "change", "clusters", "cohorts", "decisions", "distinct", "drift", "effects", "experiments", "growth", "likelihood", "moves",
-    "next_interest", "overview", "pain", "review", "survival", "tags", "warning", "worth",
+    "change", "clusters", "cohorts", "decisions", "distinct", "drift", "effects", "experiments", "front", "growth", "likelihood",
+    "moves", "next_interest", "overview", "pain", "review", "survival", "tags", "warning", "worth",
 ]  # fmt: skip

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
-from helpers.show import format, gate, sentences
-from helpers.show.words import Metric, label, metric, tier, word
+from helpers.show import format, gate, sentences, words
+from helpers.show.words import Metric, metric, subject, tier, word
 
 MOST_SLICES = 8
 STEP_UNIT = {"share": "points", "people": "count"}
+
+
+def dominance(is_dominated: bool) -> str:
+    """Whether an amount is that of one person, as `weekly.is_dominated` finds."""
+    return word(f"said.dominance.{'one' if is_dominated else 'nobody'}", people=subject())
+
+
+def of_payers(found: pd.DataFrame, totals: pd.DataFrame) -> pd.DataFrame:
+    """The same with the payers as the people whom the net amount describes: it is theirs, whoever else was active.
+
+    Args:
+        found: Contract `changes` or `usual_weeks`.
+        totals: Contract `weeks`.
+    """
+    by_week = totals.set_index("week")["payers"].sort_index()
+    if by_week.empty:
+        return found
+    if "week" in found.columns:
+        payers = found["week"].map(by_week).fillna(0)
+    else:
+        before = {"week_before": by_week.iloc[-2:-1], "past_mean": by_week.iloc[-14:-1]}
+        least = {base: _fewest(by_week.iloc[-1], past) for base, past in before.items()}
+        payers = found["base"].map(least).astype("float64").fillna(0)
+    own = (found["metric"] == "net_amount") & (payers < found["n"])
+    return found.assign(n=found["n"].mask(own, payers).astype("int64"))
+
+
+def _fewest(now: int, past: pd.Series) -> int:
+    """The payers of the span that has fewer; of the other where one has none."""
+    counts = [count for count in (now, math.ceil(past.mean()) if len(past) else 0) if count > 0]
+    return int(min(counts, default=0))
 
 
 def lines(changes: pd.DataFrame) -> list[str]:
@@ -73,16 +106,16 @@ def why(changes: pd.DataFrame, name: str) -> str:
     order = sure.assign(_size=-sure["value"].abs()).sort_values(["p", "base", "_size"], kind="stable")  # the mean first
     row = order.iloc[0].to_dict()
     spec, part = metric(name), row["part"]
-    unit, digits = _unit_of(part, spec)
+    unit, digits = unit_of(part, spec)
     return word(
         f"said.change.because_{part}",
-        slice=tier(row["slice"]), dimension=label(row["dimension"]).lower(), metric=spec.label,
+        slice=tier(row["slice"]), dimension=words.dimension(row["dimension"]).lower(), metric=spec.label,
         now=format.value(row["now"], unit, digits=digits), before=format.value(row["before"], unit, digits=digits),
         usual=format.interval(row["band_low"], row["band_high"], unit, digits=digits), step=_step(row, spec),
     )  # fmt: skip
 
 
-def _unit_of(part: str, spec: Metric) -> tuple[str, int | None]:
+def unit_of(part: str, spec: Metric) -> tuple[str, int | None]:
     """What moved in a part: people, a part of all, or what each does (a share, or an amount each)."""
     if part == "size":
         return "people", None
@@ -123,6 +156,11 @@ def parts(changes: pd.DataFrame, name: str, dimension: str, base: str = "past_me
             rows.append(pd.DataFrame([{"part": part, "slice": "other", "value": rest["value"].sum(), "n": rest["n"].sum()}]))
     found = pd.concat(rows, ignore_index=True).reindex(columns=["part", "slice", "value", "low", "high", "n"])
     return found.assign(part=[word(f"said.change.part_{part}") for part in found["part"]])
+
+
+def measure(dimension: str) -> str:
+    """What a figure of parts measures."""
+    return word("said.change.measure", dimension=words.dimension(dimension).lower())
 
 
 def usual(weeks: pd.DataFrame, name: str) -> str:

@@ -13,7 +13,7 @@ MEAN = "mean_"
 def why(stopped: str, constant: tuple[str, ...] = ()) -> str:
     """Why there are no clusters; columns in which nobody differs are named."""
     told = word(f"said.clusters.{stopped}", people=subject())
-    return f"{told}; {_left_out(constant)}" if constant else told
+    return format.joined([told, _left_out(constant)], "clauses") if constant else told
 
 
 def title(groups: pd.DataFrame) -> str:

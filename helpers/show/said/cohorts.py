@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from helpers.show import format, gate
-from helpers.show.words import label, subject, tier, word
+from helpers.show import format, gate, words
+from helpers.show.words import subject, tier, word
 
 if TYPE_CHECKING:
     from helpers.retention import Rule, Spread
@@ -34,7 +34,7 @@ def rule(given: Rule, *, last_day: date, what: str = "") -> str:
     came = word(f"said.cohorts.{given.criterion}{bounded}", **parts, returns=returns, horizon=given.horizon)
     week = word(f"said.cohorts.{given.week_start}") if given.unit == "week" else ""
     opened = [word(f"said.cohorts.{what}", unit=parts["unit"])] if what else []
-    return " ".join([*opened, start, came, word("said.cohorts.calendar", **parts, week=week)])
+    return format.joined([*opened, start, came, word("said.cohorts.calendar", **parts, week=week)])
 
 
 def on(average: pd.DataFrame, rule: Rule, *, ages: tuple[int, ...] = (1,)) -> str:
@@ -48,7 +48,7 @@ def on(average: pd.DataFrame, rule: Rule, *, ages: tuple[int, ...] = (1,)) -> st
         row = _row(average, age)
         if row is not None:
             told.append(word("said.cohorts.at_age", age=_age(age, rule), **_rate(row)))
-    return word("said.cohorts.back", parts="; ".join(told), people=subject()) if told else nobody_yet(rule)
+    return word("said.cohorts.back", parts=format.joined(told, "clauses"), people=subject()) if told else nobody_yet(rule)
 
 
 def within(average: pd.DataFrame, rule: Rule) -> str:
@@ -81,7 +81,7 @@ def brackets(table: pd.DataFrame, average: pd.DataFrame, rule: Rule) -> str:
         word("said.cohorts.in_span", unit=unit, first=row["age"], last=ends[row["age"]], **_rate(row))
         for row in ([shown[0]] if len(shown) == 1 else [shown[0], shown[-1]])
     ]
-    return word("said.cohorts.back", parts="; ".join(told), people=subject())
+    return word("said.cohorts.back", parts=format.joined(told, "clauses"), people=subject())
 
 
 def apart(spread: Spread | None, dimension: str, rule: Rule) -> str:
@@ -97,7 +97,7 @@ def apart(spread: Spread | None, dimension: str, rule: Rule) -> str:
         return word("said.cohorts.alike", **parts)
     for name in ("most", "least"):
         row = getattr(spread, name)
-        parts |= {f"{name}_name": gate.plain(tier(row["slice"])), **{f"{name}_{key}": text for key, text in _rate(row).items()}}
+        parts |= {f"{name}_name": gate.name(tier(row["slice"])), **{f"{name}_{key}": text for key, text in _rate(row).items()}}
     return word("said.cohorts.apart", **parts)
 
 
@@ -131,12 +131,12 @@ def why(cube: pd.DataFrame, *, last_day: date, dimension: str = "all", slice: st
     if cube.empty:
         return word("said.cohorts.nobody")
     if own.empty:
-        known = ", ".join(named(name) for name in cube["dimension"].unique())
+        known = format.joined((named(name) for name in cube["dimension"].unique()), "names")
         return word("said.cohorts.no_dimension", dimension=named(dimension), known=known)
     if slice is not None:
         own = own[own["slice"] == slice]
         if own.empty:
-            return word("said.cohorts.no_slice", dimension=named(dimension), slice=gate.plain(slice))
+            return word("said.cohorts.no_slice", dimension=named(dimension), slice=gate.name(slice))
     begun = own[own["cohort"] <= pd.Timestamp(last_day)]
     if begun.empty:
         return word("said.cohorts.future", first=format.day(own["cohort"].min()), last_day=format.day(last_day))
@@ -144,9 +144,14 @@ def why(cube: pd.DataFrame, *, last_day: date, dimension: str = "all", slice: st
     return word("said.cohorts.few", k=gate.settings().min_group) if gate.is_small(people) else ""
 
 
+def by(dimension: str) -> str:
+    """What a figure of retention by a dimension is called."""
+    return word("said.cohorts.retention_by", dimension=named(dimension))
+
+
 def named(dimension: str) -> str:
     """What a dimension is called, and a pair of them."""
-    return PAIRED.join(label(part) for part in dimension.split(PAIRED))
+    return PAIRED.join(words.dimension(part) for part in dimension.split(PAIRED))
 
 
 def enough() -> int:

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 import pandas as pd
 
 from helpers.show import format, gate, sentences
-from helpers.show.words import subject, word
+from helpers.show.words import subject, text, word
 
 MOST = 3  # checks that are named in one sentence
 FINEST = 6  # decimals
 WHOLE = 0.5  # people: where all ends are as many, a gain is told in whole ones
 CLEAR = ("higher", "lower")
+TOP, OF_TOP = 0.99, ("largest_ok", "largest_skew")  # told of the largest hundredth
 OF_FEW = ("several", "rule", "unplanned")  # whose numbers are those of the people that they count
 FREE = ("count", "days")  # what is not about people
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+CUT = re.compile(r"^(\w+) = ")  # the slice before its level
 NUMBERLESS = ("gate", "nothing", "running", "waiting", "guardrail_untold")
 GUARDED = ("violated", "guardrail_open", "guardrail_too_long")
 COLUMNS = {
@@ -55,19 +57,19 @@ def decision(rows: pd.DataFrame, health: pd.DataFrame) -> str:
         own = health[health["experiment"] == best["experiment"]]
         return _line("because", best, word("said.decisions.gate", why=_alarms(own), todo=_todo(best["because"])))
     if gate.is_small(best["people"]):
-        return word("change.withheld", metric=gate.plain(best["experiment"]), k=gate.settings().min_group)
+        return word("change.withheld", metric=gate.name(best["experiment"]), k=gate.settings().min_group)
     has_numbers = best["reason"] not in NUMBERLESS
     parts = [_line("line" if has_numbers else "because", best, _why(best)), _further(best), _change(best)]
     parts += [word("said.decisions.best_of", n=len(rows))] if len(rows) > 1 and has_numbers else []
     parts += [word("said.decisions.lacks_dates")] if best["status"] == "open" else []
-    return "; ".join(part for part in parts if part)
+    return format.joined(parts, "clauses")
 
 
 def headline(decisions: pd.DataFrame, health: pd.DataFrame) -> str:
     """The decision of the first experiment in at most 25 words; of the reason only the effect."""
     first = decisions[decisions["experiment"] == decisions["experiment"].iloc[0]]
     best = first[first["best"]].iloc[0].to_dict()
-    experiment = gate.plain(best["experiment"])
+    experiment = gate.name(best["experiment"])
     if best["reason"] == "gate":
         return word("said.decisions.headline_blocked", experiment=experiment)
     if gate.is_small(best["people"]) or best["reason"] in NUMBERLESS:
@@ -95,7 +97,7 @@ def shown(decisions: pd.DataFrame) -> pd.DataFrame:
     for name, texts in made.items():
         made[name] = [gate.small_mark() if gone else text for gone, text in zip(hidden, texts, strict=True)]
     return decisions.assign(
-        arm_told=[f"{gate.plain(row['experiment'])}, {gate.plain(row['variant'])}" for row in records],
+        arm_told=[format.joined([gate.name(row["experiment"]), gate.name(row["variant"])], "commas") for row in records],
         act=[_act(row) for row in records],
         status_told=[word(f"said.decisions.status_{row['status']}") for row in records],
         **made,
@@ -116,7 +118,7 @@ def gates(found: pd.DataFrame, health: pd.DataFrame) -> list[str]:
         own = own[own["check"] == row["because"]] if row["verdict"] == "unknown" else own
         seen = _alarms(own) if row["verdict"] == "alarm" else _listed(own[own["verdict"] == row["verdict"]])
         todo = _todo(row["because"]) if row["verdict"] == "alarm" else ""
-        told = {"experiment": gate.plain(row["experiment"]), "found": seen, "todo": todo}
+        told = {"experiment": gate.name(row["experiment"]), "found": seen, "todo": todo}
         said.append(word(f"said.decisions.{keys[row['verdict']]}", **told))
     return said
 
@@ -150,8 +152,10 @@ def check(row: Mapping) -> str:
     is_hidden = is_small and row["unit"] not in FREE
     units = {"value": row["unit"], "other": "count" if row["said"] == "largest_skew" else row["unit"]}
     told = {name: gate.small_mark() if is_hidden else _number(row[name], unit) for name, unit in units.items()}
+    if row["said"] in OF_TOP and not gate.enough_for(row["people"], TOP):
+        told["value"] = word("gate.withheld")  # a hundredth of so few is one person
     told |= {"p": word("gate.withheld") if is_small else format.value(row["p"], "p"), "where": _where(row),
-             "metric": gate.plain(row["metric"]), "people": format.value(row["people"], "people"), "who": subject()}  # fmt: skip
+             "metric": gate.name(row["metric"]), "people": format.value(row["people"], "people"), "who": subject()}  # fmt: skip
     is_of_few = is_hidden and row["check"] in OF_FEW and row["said"] != "unplanned_weightless"
     key = f"{row['check']}_few" if is_of_few else row["said"]
     return word(f"said.decisions.found.{key}", **told)
@@ -159,12 +163,14 @@ def check(row: Mapping) -> str:
 
 def _where(row: Mapping) -> str:
     """Days as dates."""
-    where = gate.plain(row["where"])
+    where = gate.name(row["where"])
+    if row["check"] in ("by_slice", "imbalance"):
+        where = CUT.sub(lambda found: f"{text(found[1])} = ", where)
     return DAY.sub(lambda found: format.day(found[0]), where) if row["check"] in ("by_day", "changed", "imbalance") else where
 
 
 def _line(key: str, row: Mapping, why: str) -> str:
-    return word(f"said.decisions.{key}", experiment=gate.plain(row["experiment"]), act=_act(row), why=why)
+    return word(f"said.decisions.{key}", experiment=gate.name(row["experiment"]), act=_act(row), why=why)
 
 
 def _act(row: Mapping) -> str:
@@ -173,7 +179,7 @@ def _act(row: Mapping) -> str:
         key = "extend_untold" if math.isnan(row["users"]) else "extend_users"
     users = word("said.decisions.of_people", n=format.value(row["users"], "count"), people=subject())
     days = format.value(row["days"], "days", digits=0)
-    return word(f"said.decisions.{key}", arm=gate.plain(row["variant"]), days=days, users=users)
+    return word(f"said.decisions.{key}", arm=gate.name(row["variant"]), days=days, users=users)
 
 
 def _why(row: Mapping) -> str:
@@ -181,7 +187,7 @@ def _why(row: Mapping) -> str:
     reason, unit = row["reason"], row["unit"]
     told = {
         "limit": _size(row["limit"], unit), "until": format.value(row["until"], "date"), "people": subject(),
-        "metric": gate.plain(row["metric"]), "arm": gate.plain(row["variant"]), "p": format.value(row["p"], "p"),
+        "metric": gate.name(row["metric"]), "arm": gate.name(row["variant"]), "p": format.value(row["p"], "p"),
         "needed": _needed(row),
     }  # fmt: skip
     if reason in NUMBERLESS:
@@ -196,7 +202,7 @@ def _why(row: Mapping) -> str:
 def _effect(row: Mapping, gain: str = "") -> str:
     """What the interval says, and with what numbers."""
     return word(
-        f"said.decisions.{_found(row)}", metric=gate.plain(row["metric"]), control=gate.plain(row["control"]),
+        f"said.decisions.{_found(row)}", metric=gate.name(row["metric"]), control=gate.name(row["control"]),
         size=_size(row["difference"], row["unit"], row["low"], row["high"]), level=_level(row["confidence"]), gain=gain,
         interval=_interval(row["low"], row["high"], row["unit"]),
     )  # fmt: skip
@@ -250,7 +256,7 @@ def _listed(rows: pd.DataFrame) -> str:
     """What these checks found, the first few in full."""
     found = [check(row) for row in rows.to_dict("records")]
     more = [word("said.decisions.further", n=len(found) - MOST)] if len(found) > MOST else []
-    return "; ".join([*found[:MOST], *more])
+    return format.joined([*found[:MOST], *more], "clauses")
 
 
 def _todo(because: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.show import format, gate, sentences
-from helpers.show.words import label, word
+from helpers.show.words import label, text, tier, word
 
 MEAN = "mean"
 CLEAR = 0.05  # of the calls, at most so many are wrong on average
@@ -13,7 +13,7 @@ CLEAR = 0.05  # of the calls, at most so many are wrong on average
 
 def title(found: pd.DataFrame, most: int = 3) -> str:
     """The clearest of what sets a group apart, or that nothing does; rows about few people say nothing."""
-    name = gate.plain(found["segment"].iloc[0]) if len(found) else ""
+    name = gate.name(text(found["segment"].iloc[0])) if len(found) else ""
     known = found[(found["q"] <= CLEAR) & ~gate.are_small(found["smallest"])]
     told = [_lifted(row) for row in known.to_dict("records")]
     if not told:
@@ -32,17 +32,16 @@ def rows(found: pd.DataFrame) -> pd.DataFrame:
 
 def named(attribute: str, level: str) -> str:
     """A column of the portraits and one of its values in words: `City: 上海`; of a mean or of a yes the column alone."""
-    span = word("said.distinct.lately") if attribute.endswith("_28") else word("said.distinct.before")
-    name = label(attribute.replace("_28", f" {span}").replace("_before", f" {span}"))
+    name = label(attribute)
     if level in (MEAN, "true"):
         return name
-    return word("said.distinct.level", name=name, level=_level(attribute, gate.plain(level)))
+    return word("said.distinct.level", name=name, level=_level(attribute, gate.name(level)))
 
 
 def _level(attribute: str, level: str) -> str:
     if attribute == "preferred_weekday" and level.isdecimal():
         return word("said.distinct.weekdays").split()[int(level)]
-    return f"{level}:00" if attribute == "preferred_hour" and level.isdecimal() else level
+    return f"{level}:00" if attribute == "preferred_hour" and level.isdecimal() else tier(level)
 
 
 def _lifted(row: dict) -> str:

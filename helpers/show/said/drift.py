@@ -63,13 +63,13 @@ def topics(found: pd.DataFrame, most: int = 3) -> str:
         for side, rows in sides
         if len(rows)
     ]
-    return "; ".join(said) or word("said.drift.no_topic", n=len(shown))
+    return format.joined(said, "clauses") or word("said.drift.no_topic", n=len(shown))
 
 
 def _change(row: dict) -> str:
     size = format.value(row["beyond"], "points", digits=1, bare=True)
     around = format.interval(row["low"], row["high"], "points", digits=1)
-    return word("said.drift.change", topic=gate.plain(row["topic"]), size=size, interval=around)
+    return word("said.drift.change", topic=gate.name(row["topic"]), size=size, interval=around)
 
 
 def large(found: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def moves(found: pd.DataFrame, most: int = 3) -> str:
     sure = found[(found["q"] <= SURE) & ~gate.are_small(found["people"])].head(most).to_dict("records")
     if not sure:
         return word("said.drift.no_move")
-    first, *others = [{"before": gate.plain(row["from_topic"]), "now": gate.plain(row["to_topic"])} for row in sure]
+    first, *others = [{"before": gate.name(row["from_topic"]), "now": gate.name(row["to_topic"])} for row in sure]
     numbers = {"n": format.value(sure[0]["people"], "count"), "expected": format.value(sure[0]["expected"], "number", digits=0)}
     rest = sentences.listed([word("said.drift.move", **other) for other in others])
     return word("said.drift.moves_more" if rest else "said.drift.moves", people=subject(), rest=rest, **first, **numbers)

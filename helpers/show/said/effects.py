@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from helpers.show import charts, format, gate, sentences
+from helpers.show import charts, format, gate, sentences, words
 from helpers.show.gate import Shown
-from helpers.show.words import word
+from helpers.show.words import text, word
 
 MOST = 6  # figures of looks on one page
 FOREST = 40  # effects in one
@@ -51,10 +51,10 @@ def one(row: Mapping) -> str:
     if gate.is_small(row["smaller"]):
         return word("change.withheld", metric=row["label"], k=gate.settings().min_group)
     if row["reason"] or format.interval(row["low"], row["high"]) == format.UNDEFINED:
-        return word("said.effects.untold", label=gate.plain(row["label"]), why=why(row["reason"]))
+        return word("said.effects.untold", label=gate.name(row["label"]), why=why(row["reason"]))
     found = sentences.verdict(row["low"], row["high"])
     parts = {
-        "label": gate.plain(row["label"]), "size": _size(abs(row["difference"]), row["unit"]),
+        "label": gate.name(row["label"]), "size": _size(abs(row["difference"]), row["unit"]),
         "interval": _interval(row["low"], row["high"], row["unit"]), "p": _p(row["p"]), "method": _method(row),
         "level": format.value(1 - row["alpha"], "share", digits=0),
     }  # fmt: skip
@@ -62,7 +62,13 @@ def one(row: Mapping) -> str:
     if found != "unclear" and row["p_corrected"] >= row["alpha"]:
         lines.append(word("said.effects.uncorrected", p=_p(row["p_corrected"])))
     lines += [] if row["final"] else [word("said.effects.not_over")]
-    return "; ".join(lines)
+    return format.joined(lines, "clauses")
+
+
+def labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Effects, slices and the like with `label`: experiment, metric and arm, parted as the language parts them."""
+    names = [rows[name] for name in ("experiment", "metric", "variant") if name in rows.columns]
+    return rows.assign(label=[format.joined(parts, "commas") for parts in zip(*names, strict=True)])
 
 
 def lines(rows: pd.DataFrame) -> list[str]:
@@ -154,7 +160,7 @@ def guards(rows: pd.DataFrame) -> str:
 def reading(key: str) -> str:
     """The name of a reading: `post_stratified by channel`, `quantile 90`."""
     name, _, of = str(key).partition(" ")
-    return word(f"said.effects.readings.{name}", of=of.removeprefix("by "))
+    return word(f"said.effects.readings.{name}", of=words.dimension(of.removeprefix("by ")).lower())
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
@@ -190,7 +196,7 @@ def looks(rows: pd.DataFrame) -> str:
     if len(since):
         has_faded = rule == "always-valid" and sentences.verdict(last["low"], last["high"]) == "unclear"
         key = "faded" if has_faded else "crossed"
-    told = {"metric": gate.plain(last["metric"]), "arm": gate.plain(last["variant"]), "n": format.value(taken, "count")}
+    told = {"metric": gate.name(last["metric"]), "arm": gate.name(last["variant"]), "n": format.value(taken, "count")}
     day = format.value(since.iloc[0], "date") if len(since) else ""
     return word(f"said.effects.looks.{rule.replace('-', '_')}_{key}", day=day, **told)
 
@@ -224,7 +230,7 @@ def look_figures(rows: pd.DataFrame) -> Shown:
         charts.lines(
             both(own), x="day", y="effect", by="line", low="low", high="high", n="smaller", unit=own["unit"].iloc[0],
             finding=looks(own), focus=_ruled(own),
-            measure=word("said.effects.looks.measure", experiment=gate.plain(own["experiment"].iloc[0]),
+            measure=word("said.effects.looks.measure", experiment=gate.name(own["experiment"].iloc[0]),
                          level=format.value(1 - own["alpha"].iloc[0], "share", digits=0)),
         )
         for own in groups[:MOST]
@@ -240,7 +246,7 @@ def looked(rows: pd.DataFrame) -> list[str]:
     """
     most = rows.sort_values("taken", kind="stable").groupby("experiment", sort=True).tail(1)
     return [
-        word("said.effects.looked" if row["taken"] > 1 else "said.effects.looked_once", experiment=gate.plain(row["experiment"]),
+        word("said.effects.looked" if row["taken"] > 1 else "said.effects.looked_once", experiment=gate.name(row["experiment"]),
              n=format.value(row["taken"], "count"), share=format.value(row["false_alarms"], "share", digits=0))
         for row in most.to_dict("records")
     ]  # fmt: skip
@@ -265,10 +271,16 @@ def _p(p: float) -> str:
 
 
 def _method(row: Mapping) -> str:
-    name = row["method"].removesuffix(f", {row['rule']}")
+    name = method(row["method"].removesuffix(f", {row['rule']}"))
     if row["rule"] == "fixed-horizon":
         return name
     return word(f"said.effects.rules.{row['rule'].replace('-', '_')}", method=name)
+
+
+def method(method: str) -> str:
+    """What a method is called."""
+    name, _, of = method.partition(" ")
+    return word("said.effects.at_quantile", quantile=of) if name == "quantile" else text(method)
 
 
 def _family(row: Mapping) -> str:
@@ -287,7 +299,7 @@ def _guard(row: Mapping) -> str:
 def _of(row: Mapping) -> str:
     keys = {"looks": "rules_of", "alpha": "corrections", "tests": "families"}
     if row["what"] not in keys:
-        return gate.plain(row["of"])
+        return gate.name(row["of"])
     return word(f"said.effects.{keys[row['what']]}.{row['of'].replace('-', '_')}")
 
 
@@ -301,4 +313,4 @@ def _planned(row: Mapping, side: str) -> str:
         return gate.small_mark() if side == "analysed" and gate.is_small(row["people"]) else format.value(float(text), "share")
     if what == "users":
         return format.value(float(text), "people")
-    return format.value(text, "date") if what in ("start", "end") else gate.plain(text)
+    return format.value(text, "date") if what in ("start", "end") else gate.name(text)

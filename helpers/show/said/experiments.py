@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from helpers.show import charts, format, gate, sentences, tables
+from helpers.show import charts, format, gate, sentences, tables, words
 from helpers.show.gate import Shown
-from helpers.show.words import label, word
+from helpers.show.said import effects
+from helpers.show.words import word
 
 MOST = 6  # figures of one kind on a page
 SLICES = {
@@ -46,7 +47,7 @@ def slices(rows: pd.DataFrame) -> list[str]:
 
 
 def _slices(own: pd.DataFrame) -> list[str]:
-    name = gate.plain(own["label"].iloc[0])
+    name = gate.name(own["label"].iloc[0])
     named = [_differs(one) for _, one in own[own["named"]].groupby("slice", sort=False)]
     if named:
         return named
@@ -57,7 +58,7 @@ def _slices(own: pd.DataFrame) -> list[str]:
 
 def _differs(own: pd.DataFrame) -> str:
     """Of one slice whose groups differ: the least and the greatest effect, drawn together."""
-    parts = {"label": gate.plain(own["label"].iloc[0]), "slice": _dimension(own["slice"].iloc[0]),
+    parts = {"label": gate.name(own["label"].iloc[0]), "slice": _dimension(own["slice"].iloc[0]),
              "p": _p(own["interaction_corrected"].iloc[0])}  # fmt: skip
     seen = own[own["tested"] & ~gate.are_small(own["smaller"])].sort_values("shrunk", kind="stable")
     if len(seen) < 2:
@@ -99,13 +100,16 @@ def slice_rows(rows: pd.DataFrame) -> pd.DataFrame:
         "shrunk_told": lambda row: format.value(row["shrunk"], row["unit"], sign=True),
         "shrunk_interval": lambda row: format.interval(row["shrunk_low"], row["shrunk_high"], row["unit"]),
     }
-    groups = [f"{row['label']}: {_dimension(row['slice'])}, {level(row['level'])}" for row in records]
+    groups = [
+        word("join.pair", first=row["label"], then=format.joined([_dimension(row["slice"]), level(row["level"])], "commas"))
+        for row in records
+    ]
     return rows.assign(group=groups, whole=rows["label"] + rows["slice"], **_told(records, texts, "smaller"))
 
 
 def level(name: str) -> str:
     """A group by the value that it has in common."""
-    return gate.plain(name) if name else word("said.experiments.unknown_level")
+    return gate.name(words.tier(name)) if name else word("said.experiments.unknown_level")
 
 
 def trends(rows: pd.DataFrame) -> list[str]:
@@ -120,9 +124,9 @@ def trends(rows: pd.DataFrame) -> list[str]:
 def trend(row: Mapping) -> str:
     """One effect since the exposure; "no clear trend" unless its slope is clear."""
     if gate.is_small(row["n"]):
-        return word("change.withheld", metric=gate.plain(row["label"]), k=gate.settings().min_group)
+        return word("change.withheld", metric=gate.name(row["label"]), k=gate.settings().min_group)
     first, last = (format.value(row[end], row["unit"], sign=True) for end in ("first", "last"))
-    return word(f"said.experiments.trend_{row['trend']}", label=gate.plain(row["label"]), first=first, last=last,
+    return word(f"said.experiments.trend_{row['trend']}", label=gate.name(row["label"]), first=first, last=last,
                 days=format.value(row["days"], "count"), p=_p(row["p_corrected"]))  # fmt: skip
 
 
@@ -137,7 +141,7 @@ def age_figures(ages: pd.DataFrame, found: pd.DataFrame) -> Shown:
     made = [
         charts.lines(
             own.rename(columns={"age": "day"}), x="day", y="difference", low="low", high="high", n="n", unit=own["unit"].iloc[0],
-            finding=known.get(name, word("said.experiments.trend_unknown", label=gate.plain(name))),
+            finding=known.get(name, word("said.experiments.trend_unknown", label=gate.name(name))),
             measure=word("said.experiments.ages_measure"),
         )
         for name, own in list(ages.groupby("label", sort=False))[:MOST]
@@ -194,7 +198,8 @@ def needed_rows(rows: pd.DataFrame) -> pd.DataFrame:
         "effect_told": lambda row: format.value(row["effect"], row["unit"]).lstrip("+"),
         "adjusted_told": lambda row: word(f"said.experiments.{'yes' if row['adjusted'] else 'no'}"),
     }
-    return rows.assign(label=rows["experiment"] + ", " + rows["metric"], **_told(records, texts, "base_n"))
+    labels = [format.joined([row["experiment"], row["metric"]], "commas") for row in records]
+    return rows.assign(label=labels, **_told(records, texts, "base_n"))
 
 
 def curve(rows: pd.DataFrame, needs, name: str, *, relative: float, power: float) -> Shown:
@@ -215,11 +220,11 @@ def curve(rows: pd.DataFrame, needs, name: str, *, relative: float, power: float
 def needed(needs, name: str, *, relative: float, power: float, by_day: bool) -> str:
     """Users and days of a coming test in a sentence."""
     if math.isnan(needs.users):
-        return word("said.experiments.needed_nothing", name=gate.plain(name))
+        return word("said.experiments.needed_nothing", name=gate.name(name))
     key = ("never" if math.isnan(needs.days) else "days") if by_day else "users"
     days = word(f"said.experiments.needed_{key}", days=format.value(needs.days, "days", digits=0))
     return word(
-        "said.experiments.needed", name=gate.plain(name), relative=format.value(relative, "share"), days=days,
+        "said.experiments.needed", name=gate.name(name), relative=format.value(relative, "share"), days=days,
         power=format.value(power, "share", digits=0), users=format.value(needs.users, "count"),
         control=format.value(needs.control, "count"), arm=format.value(needs.arm, "count"),
     )  # fmt: skip
@@ -256,8 +261,8 @@ def calibration_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _test(row: Mapping) -> str:
-    names = {name: gate.plain(row[name]) for name in ("experiment", "metric", "method")}
-    return word("said.experiments.test", **names)
+    names = {name: gate.name(row[name]) for name in ("experiment", "metric")}
+    return word("said.experiments.test", method=gate.name(effects.method(row["method"])), **names)
 
 
 def marked(rows: pd.DataFrame) -> pd.DataFrame:
@@ -291,7 +296,7 @@ def _sized(row: Mapping, value: str, low: str, high: str) -> str:
 
 
 def _dimension(name: str) -> str:
-    return label(name).lower()
+    return words.dimension(name).lower()
 
 
 def _value(value: float, unit: str) -> str:

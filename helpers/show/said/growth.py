@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.show import format, gate, sentences
-from helpers.show.words import subject, tier, word
+from helpers.show.words import subject, text, tier, word
 
 FLOWS = ["new", "retained", "resurrected", "churned"]
 
@@ -22,7 +22,7 @@ def quick(growth: pd.DataFrame) -> str:
     if gate.is_small(last["least"]):
         return word("finding.too_few")
     if pd.isna(last["quick_ratio"]):
-        return word("said.growth.undefined", reason=last["reason"])
+        return word("said.growth.undefined", reason=text(last["reason"]))
     return word(f"said.growth.{sentences.verdict(last['quick_low'] - 1, last['quick_high'] - 1)}", **_ratio(last))
 
 
@@ -44,7 +44,7 @@ def shown(growth: pd.DataFrame) -> pd.DataFrame:
 
 def why(growth: pd.DataFrame) -> str | None:
     """Why some periods have no quick ratio; None where all have one."""
-    reasons = [reason for reason in growth["reason"].unique() if reason]
+    reasons = [text(reason) for reason in growth["reason"].unique() if reason]
     return word("said.growth.why", reasons=sentences.listed(reasons)) if reasons else None
 
 
@@ -83,6 +83,19 @@ def ever(growth: pd.DataFrame) -> str:
         share=format.value(last["active"] / last["ever"], "share"),
         people=subject(),
     )
+
+
+def safe(sticky: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    """The same, described by the fewest daily actives of its 30 days where these are a handful: with the other days and the
+    mean that day would be known.
+
+    Args:
+        sticky: As `retention.stickiness` gives it, of one slice.
+        days: Contract `actives_day`, of the same.
+    """
+    handful = days.set_index("day")["dau"].astype(float)
+    fewest = handful.where(handful.map(gate.is_small)).rolling(30, min_periods=1).min()
+    return sticky.assign(mau=sticky["day"].map(fewest).fillna(sticky["mau"]).astype("int64"))
 
 
 def ratios(sticky: pd.DataFrame) -> pd.DataFrame:

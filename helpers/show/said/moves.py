@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
+import numpy as np
 import pandas as pd
 
 from helpers import stats
-from helpers.show import format, gate, sentences, suppress
-from helpers.show.words import label, subject, tier, word
+from helpers.show import format, gate, sentences, suppress, words
+from helpers.show.words import subject, text, tier, word
 
 MOVED = ("upgraded", "fell", "changed", "entered")
+ALPHA = 0.05
 
 
 def moves(flows: pd.DataFrame, dimension: str) -> str:
@@ -18,7 +22,7 @@ def moves(flows: pd.DataFrame, dimension: str) -> str:
     up, down = (int(people.get(kind, 0)) for kind in ("upgraded", "fell"))
     if not own["people"].sum() or gate.is_small(up) or gate.is_small(down):
         return word("finding.too_few")
-    parts = {"dimension": label(dimension), "up": format.value(up, "count"), "down": format.value(down, "count"),
+    parts = {"dimension": words.dimension(dimension), "up": format.value(up, "count"), "down": format.value(down, "count"),
              "people": subject()}  # fmt: skip
     if not up + down:
         return word("said.moves.nobody", **parts)
@@ -32,7 +36,7 @@ def reasons(flows: pd.DataFrame, dimension: str) -> str:
     own = _last(flows, dimension)
     own = own[_is_safe(own) & ~own["kind"].isin(["stayed", "entered"])]
     if own.empty:
-        return word("said.moves.no_flow", dimension=label(dimension))
+        return word("said.moves.no_flow", dimension=words.dimension(dimension))
     top = own.loc[own["people"].idxmax()]
     return word(
         "said.moves.flow",
@@ -44,6 +48,33 @@ def reasons(flows: pd.DataFrame, dimension: str) -> str:
     )
 
 
+def sizes(found: pd.DataFrame) -> pd.DataFrame:
+    """Tiers with those who came and left, without what tells of a handful: size now = size a week ago + came - left.
+
+    Where one of the three is small, who came and who left are kept back. Where a handful is new in all, so are the sizes of a
+    week ago: the difference of their sums would tell of them.
+
+    Args:
+        found: Contract `tier_sizes`.
+    """
+    parts = ["before", "came", "left"]
+    small = found[parts].map(gate.is_small).any(axis=1)
+    whole = found.groupby("dimension", sort=False)[["people", "before"]].transform("sum")
+    few_new = (whole["people"] - whole["before"]).abs().map(gate.is_small).astype(bool)
+    hidden = {"before": few_new, "came": small | few_new, "left": small | few_new}
+    return found.assign(**{name: gate.without(found[name], gone) for name, gone in hidden.items()})
+
+
+def people(counts: dict[str, int]) -> dict[str, object]:
+    """People in all, now and a week ago; the latter not where a handful is new.
+
+    Args:
+        counts: As `segments.summary` gives them.
+    """
+    now, before = counts.values()
+    return counts | ({"a week ago": gate.kept_back()} if gate.is_small(abs(now - before)) else {})
+
+
 def shown(flows: pd.DataFrame, dimension: str) -> pd.DataFrame:
     """The flows of the last week between different tiers, the largest first, with words for reasons.
 
@@ -53,6 +84,50 @@ def shown(flows: pd.DataFrame, dimension: str) -> pd.DataFrame:
     safe = own[_is_safe(own) & (own["kind"] != "stayed")].sort_values("people", ascending=False, kind="stable")
     steps = [_step(*pair) for pair in zip(safe["from"], safe["to"], strict=True)]
     return safe.assign(reason=safe["reason"].map(reason), step=steps)
+
+
+def net(flows: pd.DataFrame, dimension: str) -> pd.DataFrame:
+    """Who moved between two tiers on balance in the last week, the most first; pairs of which one way is hidden are left out.
+
+    Returns:
+        `step` (in words, the way that more went), `from`, `to`, `forth`, `back`, `net` (people), `low`, `high` (95 % interval,
+        both ways being Poisson) and `clear` (after Bonferroni over all pairs).
+    """
+    counts, hidden = _hidden(_last(flows, dimension))
+    names = [name for name in dict.fromkeys([*counts.index, *counts.columns]) if name != "outside"]
+    full = counts.reindex(index=names, columns=names, fill_value=0)
+    gone = pd.DataFrame(hidden[:-1, :-1] != 0, counts.index, counts.columns).reindex(index=names, columns=names, fill_value=False)
+    rows = []
+    for before, now in combinations(names, 2):
+        if gone.loc[before, now] or gone.loc[now, before] or not full.loc[before, now] + full.loc[now, before]:
+            continue
+        ends = (before, now) if full.loc[before, now] >= full.loc[now, before] else (now, before)
+        forth, back = int(full.loc[ends]), int(full.loc[ends[::-1]])
+        found = stats.compare_counts(back, forth)
+        rows.append((_step(*ends), *ends, forth, back, forth - back, found.low, found.high, found.p))
+    made = pd.DataFrame(rows, columns=["step", "from", "to", "forth", "back", "net", "low", "high", "p"])
+    made["clear"] = made.pop("p").astype("float64") * len(made) <= ALPHA
+    return made.sort_values("net", ascending=False, kind="stable", ignore_index=True)
+
+
+def nets(flows: pd.DataFrame) -> pd.DataFrame:
+    """The same of all dimensions of tiers, with `dimension` in words."""
+    found = [net(flows, name).assign(dimension=words.dimension(name)) for name in dict.fromkeys(flows["dimension"])]
+    return pd.concat(found, ignore_index=True) if found else net(flows, "").assign(dimension="")
+
+
+def balanced(flows: pd.DataFrame, dimension: str) -> str:
+    """The largest clear balance between two tiers."""
+    found = net(flows, dimension)
+    if found.empty:
+        return word("front.net_few", dimension=words.dimension(dimension))
+    if not found["clear"].any():
+        return word("front.net_unclear", dimension=words.dimension(dimension))
+    row = found[found["clear"]].iloc[0]
+    return word(
+        "front.net_up", dimension=words.dimension(dimension), net=format.value(row["net"], "count"), people=subject(),
+        before=tier(row["from"]), now=tier(row["to"]), interval=format.interval(row["low"], row["high"], "count"),
+    )  # fmt: skip
 
 
 def balance(flows: pd.DataFrame, dimension: str) -> pd.DataFrame:
@@ -73,7 +148,7 @@ def named(sizes: pd.DataFrame) -> str:
     direction = "more" if step > 0 else "fewer" if step < 0 else "same"
     return word(
         f"finding.tiers_{direction}",
-        names=gate.plain(top["segment"]),
+        names=gate.name(text(top["segment"])),
         n=format.value(top["people"], "count"),
         share=format.value(top["share"], "share"),
         step=format.value(abs(step), "count"),
@@ -114,12 +189,19 @@ def hidden() -> str:
 
 def _is_safe(own: pd.DataFrame) -> pd.Series:
     """Whether a flow can be told: from the sizes of the tiers nobody can work out a group that is too small."""
-    counts = own.pivot_table(index="from", columns="to", values="people", aggfunc="sum", fill_value=0)
+    counts, hidden = _hidden(own)
     if counts.empty:
         return pd.Series(False, own.index)
-    gone = suppress.two_way(counts.to_numpy(), gate.settings().min_group)
-    known = pd.DataFrame(gone[:-1, :-1] == 0, counts.index, counts.columns).stack()
+    known = pd.DataFrame(hidden[:-1, :-1] == 0, counts.index, counts.columns).stack()
     return pd.Series([bool(known[pair]) for pair in zip(own["from"], own["to"], strict=True)], own.index)
+
+
+def _hidden(own: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """The flows of a week as a two-way table, and which of its entries and totals are hidden (not 0), as `suppress.two_way`."""
+    counts = own.pivot_table(index="from", columns="to", values="people", aggfunc="sum", fill_value=0)
+    if counts.empty:
+        return counts, np.zeros((1, 1))
+    return counts, suppress.two_way(counts.to_numpy(), gate.settings().min_group)
 
 
 def _step(before: str, now: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.show import format, gate, sentences
-from helpers.show.words import subject, tier, word
+from helpers.show.words import subject, text, word
 
 MODEL = "model"
 QUESTIONS = {"any topic": "any", "new topics": "new"}
@@ -35,7 +35,7 @@ def finding(score: pd.DataFrame, question: str) -> str:
     )
     return word(
         f"said.next_interest.{key}",
-        model=_rate(own), other=_rate(best), rule=gate.plain(tier(best["predictor"])), n=format.value(own["of"], "count"),
+        model=_rate(own), other=_rate(best), rule=gate.name(text(best["predictor"])), n=format.value(own["of"], "count"),
         people=subject(), verdict=verdict,
     )  # fmt: skip
 
@@ -71,7 +71,7 @@ def topics(found: pd.DataFrame) -> str:
         return word("finding.too_few")
     return word(
         "said.next_interest.topics",
-        topic=gate.plain(top["topic"]),
+        topic=gate.name(top["topic"]),
         share=format.value(top["share"], "share"),
         n=format.value(top["of"], "count"),
         people=subject(),

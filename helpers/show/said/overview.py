@@ -30,7 +30,7 @@ def shown(overview: pd.DataFrame) -> pd.DataFrame:
         ],
     )
     named = zip(overview["metric"], overview["variant"], shown["effect"], strict=True)
-    return shown.assign(told=[word("said.overview.named", metric=gate.plain(metric), arm=gate.plain(arm), effect=effect)
+    return shown.assign(told=[word("said.overview.named", metric=gate.name(metric), arm=gate.name(arm), effect=effect)
                               for metric, arm, effect in named])  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def verify(records: pd.DataFrame) -> str:
 
 def _restated(row: dict) -> str:
     old, new = _apart(row)
-    names = {name: gate.plain(row[name]) for name in ("experiment", "metric", "variant", "week")}
+    names = {name: gate.name(row[name]) for name in ("experiment", "metric", "variant", "week")}
     before, after = sentences.verdict(row["old_low"], row["old_high"]), sentences.verdict(row["low"], row["high"])
     turned = word("said.overview.turned") if before and after and before != after else ""
     return word("said.overview.restated", old=old, new=new, turned=turned, **names)

@@ -6,9 +6,10 @@ import pandas as pd
 
 from helpers.show import format, gate, sentences
 from helpers.show.said.distinct import CLEAR
-from helpers.show.words import label, word
+from helpers.show.words import label, text, tier, word
 
 EVERYBODY = "all"
+CROSSED = ", "  # stands between the two levels of a crossed group
 
 
 def clear(found: pd.DataFrame) -> pd.DataFrame:
@@ -41,9 +42,10 @@ def everybody(found: pd.DataFrame) -> list[str]:
 
 
 def _measure(row: dict) -> str:
-    name = gate.plain(row["measure"])
+    name = gate.name(row["measure"])
     return word("said.pain.survey", name=name) if row["source"] == "survey" else word("said.pain.change", name=label(name))
 
 
 def _group(row: dict, form: str = "group") -> str:
-    return word(f"said.pain.{form}", attribute=label(row["attribute"]), level=gate.plain(row["level"]))
+    level = format.joined([tier(text(part)) for part in str(row["level"]).split(CROSSED)], "commas")
+    return word(f"said.pain.{form}", attribute=label(row["attribute"]), level=gate.name(level))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from helpers.show import format, gate
-from helpers.show.words import label, subject, tier, word
+from helpers.show import format, gate, words
+from helpers.show.words import subject, tier, word
 
 SIZES = ("of", "people", "people_lower", "people_higher")
+QUANTILES = {"median": 0.5, "80 %": 0.8, "90 %": 0.9, "95 %": 0.95}
 
 
 def limit(beside: pd.DataFrame, measure: str, name: str) -> str:
@@ -33,9 +34,13 @@ def rows(beside: pd.DataFrame) -> pd.DataFrame:
     """
     pairs = zip(beside["measure"], beside["limit"], strict=True)
     named = [(word(f"said.review.of_{measure}"), word(f"said.review.at_{measure}", tier=tier(name))) for measure, name in pairs]
-    sizes = beside[list(SIZES)]
+    sizes = beside[list(SIZES)].astype(float)
+    apart = sizes[["people_lower", "people_higher"]].sub(sizes["people"], axis=0).abs()  # who lies between two limits
+    groups = sizes.join(apart, suffixes=("", "_apart"))
+    few = {name: ~beside["of"].map(lambda n, at=at: gate.enough_for(n, at)).astype(bool) for name, at in QUANTILES.items()}
     return beside.assign(
-        what=[name for name, _ in named], at=[name for _, name in named], smallest=sizes.where(sizes > 0).min(axis=1).fillna(0)
+        what=[name for name, _ in named], at=[name for _, name in named], smallest=groups.where(groups > 0).min(axis=1).fillna(0),
+        **{name: gate.without(beside[name], few[name]) for name in QUANTILES},
     )
 
 
@@ -69,7 +74,8 @@ def stay(stays: pd.DataFrame, dimension: str, name: str) -> str:
         return word("finding.too_few")
     row = own.iloc[0]
     interval = format.interval(row["low"], row["high"], "share")
-    parts = {"tier": f"{label(dimension)} {tier(name)}", "people": subject(), "share": format.value(row["stay"], "share"),
+    parts = {"tier": word("join.tier", dimension=words.dimension(dimension), tier=tier(name)), "people": subject(),
+             "share": format.value(row["stay"], "share"),
              "known": "" if interval == format.UNDEFINED else word("said.review.known", interval=interval)}  # fmt: skip
     if row["lasts"] != row["lasts"]:
         return word("said.review.for_good", **parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.show import format, gate, sentences
-from helpers.show.words import subject, word
+from helpers.show.words import subject, text, word
 
 COMPARED = {
     "who": ("Who", "text"), "people": "people", "weeks": ("First weeks", "count"), "value": ("Mean", "number", 2),
@@ -29,7 +29,7 @@ def known(watch: tuple | None, spells: pd.DataFrame) -> list[str]:
     everybody = int(own.loc[own["dimension"] == "all", "at_risk"].sum())
     lines.append(word("said.survival.followed", n=_people(everybody), people=subject()))
     left = own[own["dimension"] == "left out"]
-    lines += [word("said.survival.left_out", n=_people(row["at_risk"]), why=row["slice"], people=subject())
+    lines += [word("said.survival.left_out", n=_people(row["at_risk"]), why=text(row["slice"]), people=subject())
               for row in left.to_dict("records")]  # fmt: skip
     return lines
 
@@ -125,7 +125,7 @@ def apart(compared: pd.DataFrame, dimension: str) -> str:
     clear = judged[judged["verdict"] != "unclear"].sort_values("p_holm", kind="stable")
     if clear.empty:
         return word("said.survival.alike", n=format.value(len(judged), "count"))
-    return "; ".join(_pair(row) for row in clear.to_dict("records"))
+    return format.joined((_pair(row) for row in clear.to_dict("records")), "clauses")
 
 
 def stay(lasting: pd.DataFrame) -> str:
@@ -139,7 +139,7 @@ def stay(lasting: pd.DataFrame) -> str:
         return word("finding.too_few")
     ends = {"low": told.loc[told["mean"].idxmin()], "high": told.loc[told["mean"].idxmax()]}
     parts = {name: format.value(row["mean"], "number", digits=1) for name, row in ends.items()}
-    parts |= {f"{name}_name": gate.plain(row["slice"]) for name, row in ends.items()}
+    parts |= {f"{name}_name": gate.name(row["slice"]) for name, row in ends.items()}
     return word("said.survival.stay", people=subject(), weeks=format.value(told["weeks"].iloc[0], "count"), **parts)
 
 
@@ -238,7 +238,7 @@ def tested(checks: pd.DataFrame) -> pd.DataFrame:
 
 def _pair(row: dict, *, cohort: str = "") -> str:
     """One comparison as a sentence; few people are not told of, and what is not sure is no difference."""
-    who = word("said.survival.cohort", cohort=cohort) if cohort else gate.plain(row["slice"])
+    who = word("said.survival.cohort", cohort=cohort) if cohort else gate.name(row["slice"])
     if gate.is_small(row["smaller"]) or row["verdict"] == "few":
         return word("said.survival.few", who=who)
     unit, digits = ("points", None) if row["measure"] == "retention" else ("number", 2)
@@ -246,7 +246,7 @@ def _pair(row: dict, *, cohort: str = "") -> str:
     return word(
         f"said.survival.{row['measure']}_{row['verdict']}",
         who=who,
-        against=row["against"],
+        against=text(row["against"]),
         weeks=format.value(row["weeks"], "count"),
         value=format.value(row["value"], value, digits=digits),
         other=format.value(row["other"], value, digits=digits),

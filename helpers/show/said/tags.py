@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.show import format, gate
-from helpers.show.words import subject, word
+from helpers.show.words import subject, text, word
 
 
 def rows(sizes: pd.DataFrame) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def carried(sizes: pd.DataFrame) -> str:
         "said.tags.carried",
         n=len(held),
         total=len(sizes),
-        name=gate.plain(top["tag"]),
+        name=gate.name(text(top["tag"])),
         share=format.value(top["share"], "share"),
         people=subject(),
     )
@@ -42,11 +42,11 @@ def changes(sizes: pd.DataFrame) -> str:
     told = moved(sizes)
     gained, lost = told[told["change"] > 0], told[told["change"] < 0]
     parts = [
-        word(f"said.tags.{name}", tag=gate.plain(row["tag"]), came=format.value(row["came"], "count"),
+        word(f"said.tags.{name}", tag=gate.name(text(row["tag"])), came=format.value(row["came"], "count"),
              left=format.value(row["left"], "count"))
         for name, row in (("gained", _first(gained, "max")), ("lost", _first(lost, "min"))) if row is not None
     ]  # fmt: skip
-    return "; ".join(parts) or word("said.tags.quiet")
+    return format.joined(parts, "clauses") or word("said.tags.quiet")
 
 
 def _first(told: pd.DataFrame, most: str) -> pd.Series | None:

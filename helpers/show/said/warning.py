@@ -120,7 +120,7 @@ def brought(found: pd.DataFrame) -> str:
     if found.empty:
         return word("said.warning.no_campaign")
     row = found.loc[(found["touched"] + found["holdout"]).idxmax()]
-    parts = {"campaign": gate.plain(row["campaign"]), "days": format.value(row["days"], "count"), "people": subject()}
+    parts = {"campaign": gate.name(row["campaign"]), "days": format.value(row["days"], "count"), "people": subject()}
     if row["refused"]:
         return word(f"said.warning.{row['refused']}", **parts, share=_of(row["share"], row["touched"]))
     if gate.is_small(row["smallest"]):
@@ -142,13 +142,13 @@ def cost(found: pd.DataFrame) -> str:
     parts = {name: format.value(row[name], "money") for name in ("cost_naive", "cost_incremental")}
     around = format.interval(row["cost_low"], row["cost_high"], "money")
     says = "cost_none" if parts["cost_incremental"] == format.UNDEFINED else "cost_open" if around == format.UNDEFINED else "cost"
-    return word(f"said.warning.{says}", campaign=gate.plain(row["campaign"]), interval=around, **parts)
+    return word(f"said.warning.{says}", campaign=gate.name(row["campaign"]), interval=around, **parts)
 
 
 def alike(found: pd.DataFrame) -> str:
     """Whether the two arms of each campaign had been silent for equally long before."""
     known = found[(found["refused"] == "") & found["away_p"].notna()]
-    odd = [gate.plain(name) for name in known.loc[known["away_p"] < CLEAR / max(len(known), 1), "campaign"]]
+    odd = [gate.name(name) for name in known.loc[known["away_p"] < CLEAR / max(len(known), 1), "campaign"]]
     if not len(known):
         return word("said.warning.likeness_unknown")
     return word("said.warning.unlike", names=sentences.listed(odd)) if odd else word("said.warning.alike")

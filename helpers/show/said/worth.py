@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from helpers.show import format, gate, sentences
-from helpers.show.words import label, subject, tier, word
+from helpers.show import format, gate, sentences, words
+from helpers.show.words import subject, tier, word
 
 
 def shown(worth: pd.DataFrame) -> pd.DataFrame:
@@ -15,8 +15,17 @@ def shown(worth: pd.DataFrame) -> pd.DataFrame:
         worth: Contract `tier_worth`.
     """
     small = gate.are_small(worth["n_before"])
+    whole = worth["dimension"].astype(str) + " " + worth["measure"].astype(str)
     earlier = {name: worth[name].mask(small) for name in ("before", "before_low", "before_high")}
-    return worth.assign(what=[word(f"said.worth.of_{name}") for name in worth["measure"]], **earlier)
+    return worth.assign(what=[word(f"said.worth.of_{name}") for name in worth["measure"]], whole=whole, **earlier)
+
+
+def measured(worth: pd.DataFrame, *measures: str) -> pd.DataFrame:
+    """The rows of some measures, every tier of each, so that a tier that is too small takes another with it; none where the
+    dataset has nothing of them.
+    """
+    own = worth[worth["measure"].isin(measures)]
+    return own[own.groupby("measure")["value"].transform("count") > 0]
 
 
 def part(worth: pd.DataFrame, dimension: str, measure: str = "net") -> str:
@@ -27,18 +36,25 @@ def part(worth: pd.DataFrame, dimension: str, measure: str = "net") -> str:
         measure: activity, content or net.
     """
     own = worth[(worth["dimension"] == dimension) & (worth["measure"] == measure) & worth["value"].notna()]
-    own = own[~gate.are_small(own["n"])]
+    own = own[own["tier"].isin(_told(worth, dimension))]
     if own.empty:
         return word("finding.too_few")
     top = own.loc[own["value"].idxmax()]
     size = worth[(worth["dimension"] == dimension) & (worth["tier"] == top["tier"]) & (worth["measure"] == "people")]
-    parts = {"tier": f"{label(dimension)} {tier(top['tier'])}", "people": subject(),
+    parts = {"tier": word("join.tier", dimension=words.dimension(dimension), tier=tier(top["tier"])), "people": subject(),
              "size": format.value(size["value"].iloc[0], "share"), "share": format.value(top["value"], "share"),
              "interval": format.interval(top["low"], top["high"], "share"),
              "before": format.value(top["before"], "share")}  # fmt: skip
     known = "" if parts["interval"] == format.UNDEFINED else word("said.worth.interval", interval=parts["interval"])
     earlier = "" if parts["before"] == format.UNDEFINED or gate.is_small(top["n_before"]) else word("said.worth.earlier", **parts)
     return word(f"said.worth.{measure}", known=known + earlier, **parts)
+
+
+def _told(worth: pd.DataFrame, dimension: str) -> set[str]:
+    """The tiers of a dimension whose sizes are neither withheld nor would give one away."""
+    sizes = worth[(worth["dimension"] == dimension) & (worth["measure"] == "people")]
+    safe = gate.withhold(sizes, "n", parts=True)
+    return set(safe.loc[safe["withheld"] == "", "tier"])
 
 
 def concentrated(worth: pd.DataFrame) -> str:
@@ -84,7 +100,7 @@ def opinion(worth: pd.DataFrame, dimension: str) -> str:
         return word("finding.too_few")
     row = everybody.loc[everybody["n"].idxmax()]
     own = own[own["question"] == row["question"]]
-    parts = {"question": gate.plain(row["question"]), "n": format.value(row["n"], "count"),
+    parts = {"question": gate.name(row["question"]), "n": format.value(row["n"], "count"),
              "mean": format.value(row["value"], "number", digits=2),
              "interval": format.interval(row["low"], row["high"], "number", digits=2)}  # fmt: skip
     tiers = own[(own["dimension"] == dimension) & own["low"].notna()]
