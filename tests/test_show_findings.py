@@ -57,7 +57,7 @@ def test_a_sum_from_which_a_hidden_tier_would_follow_is_not_told():
     tiers = pd.DataFrame({"dimension": "lifecycle", "tier": ["active", "new", "first purchase", "lost"],
                           "people": [200, 60, 3, 500], "before": [200, 60, 30, 500]})  # fmt: skip
     assert findings.tiers(tiers, "lifecycle", ["new", "first purchase"]).startswith("New and first purchase: 63 members")
-    assert "Too few" in findings.tiers(tiers, "lifecycle", ["active", "first purchase"])
+    assert "too few" in findings.tiers(tiers, "lifecycle", ["active", "first purchase"])
     turned = tiers.rename(columns={"people": "before", "before": "people"})
     assert "Too few" in findings.tiers(turned, "lifecycle", ["active", "new"])
 
