@@ -59,7 +59,7 @@ def test_a_sum_from_which_a_hidden_tier_would_follow_is_not_told():
     assert findings.tiers(tiers, "lifecycle", ["new", "first purchase"]).startswith("New and first purchase: 63 members")
     assert "too few" in findings.tiers(tiers, "lifecycle", ["active", "first purchase"])
     turned = tiers.rename(columns={"people": "before", "before": "people"})
-    assert "Too few" in findings.tiers(turned, "lifecycle", ["active", "new"])
+    assert "too few" in findings.tiers(turned, "lifecycle", ["active", "new"])
 
 
 def test_growth_is_the_sum_of_what_came_less_what_left():
