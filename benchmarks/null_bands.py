@@ -1,7 +1,7 @@
 """How often something is called an unusual change where there is none: `python -m benchmarks.null_bands [communities]`.
 
 Communities of the built-in kind with every effect switched off, each asked week by week what changed. What is called unusual is
-a false alarm, of the whole or of any part of any slice, against the week before or the mean of 13.
+a false alarm, of any of the front page's numbers or of any part of any slice, against the week before or the mean of 13.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from typing import NamedTuple
 import ibis
 import pandas as pd
 
-from helpers import retention
+from helpers import retention, weekly
 from helpers.sources.sample.community import Community, draw_community
-from helpers.sources.sample.plan import CHANNELS, DAY, KINDS, PAY, REFUND, make_plan
+from helpers.sources.sample.plan import CHANNELS, DAY, KINDS, PAY, POST, REFUND, make_plan
 
 COMMUNITIES, MEMBERS, WEEKS = 20, 2500, 26
 FIRST = 9  # the first week, from 0, in which anything has a usual band
 MOST = 0.05
 SLICES = {"channel": CHANNELS, "kind": KINDS}
+HAS = {"paid": True, "creates": True}
 
 
 class Alarms(NamedTuple):
-    """Community-weeks that were judged; in how many of them anything was called unusual, a whole number was, or a part was; and
-    how many of all these were since the win-back, when some who were lost do come again, touched or not.
+    """Community-weeks that were judged; in how many of them anything was called unusual, a number of the front page was, or a
+    part was; and how many of all these were since the win-back, when some who were lost do come again, touched or not.
     """
 
     weeks: int
     anything: int
-    whole: int
+    numbers: int
     parts: int
     since_winback: int
 
@@ -48,7 +49,8 @@ def facts(community: Community) -> tuple[ibis.Table, ibis.Table, dict[str, ibis.
     sign = events["type"].map({PAY: 1, REFUND: -1}).fillna(0).astype(int)
     own = pd.DataFrame({
         "user_id": events["member"], "at": day, "active": (events["type"] != REFUND).astype(int), "pay": (events["type"] == PAY),
-        "refund": events["type"] == REFUND, "fen": events["fee"].where(paid, 0) * sign,
+        "create": (events["type"] == POST).astype(int), "refund": events["type"] == REFUND,
+        "fen": events["fee"].where(paid, 0) * sign,
     })  # fmt: skip
     days = own[own["at"] < plan.days].groupby(["user_id", "at"], as_index=False).sum()
     days["day"] = [plan.day(at) for at in days.pop("at")]
@@ -68,14 +70,19 @@ def alarms_of(community: Community) -> Alarms:
     """What is called unusual in each week of one community."""
     first_seen, user_day, slices = facts(community)
     plan, found = community.plan, Alarms(0, 0, 0, 0, 0)
-    weeks = retention.slice_weeks(first_seen, user_day, slices, last_day=plan.day(plan.days - 1))
+    end = {"last_day": plan.day(plan.days - 1)}
+    weeks, totals = retention.slice_weeks(first_seen, user_day, slices, **end), weekly.weeks(user_day)
+    growth = retention.growth(retention.presence_day(user_day, **end), **end)
     for week in range(FIRST, plan.weeks):
         last_day = plan.day(7 * week + 6)
+        past, *known = (table[table["week"] <= pd.Timestamp(last_day)] for table in (weeks, totals, growth))
         steps = retention.steps(first_seen, user_day, slices, last_day=last_day)
-        changes = retention.changes(weeks[weeks["week"] <= pd.Timestamp(last_day)], steps, paid=True)
-        clear = changes[changes["clear"]]
-        whole, parts = (bool(found_there.any()) for found_there in (clear["part"] == "change", clear["part"] != "change"))
-        now = (1, len(clear) > 0, whole, parts, len(clear) > 0 and week >= plan.winback_week)
+        changes = retention.changes(past, steps, paid=True, watched=weekly.watched(**HAS))
+        usual = retention.usual_weeks(past, paid=True, watched=weekly.watched(**HAS))
+        cube = retention.cohort_cube(user_day.filter(user_day.day <= last_day), last_day=last_day)
+        numbers = bool(weekly.kpis(*known, cube, changes, usual, last_day=last_day, **HAS)["clear"].any())
+        parts = bool((changes["clear"] & (changes["part"] != "change")).any())
+        now = (1, numbers or parts, numbers, parts, (numbers or parts) and week >= plan.winback_week)
         found = Alarms(*(total + one for total, one in zip(found, now, strict=True)))
     return found
 
@@ -87,7 +94,7 @@ def main(communities: int = COMMUNITIES) -> int:
         own = alarms_of(draw_community(make_plan(seed, True, MEMBERS, WEEKS)))
         found = Alarms(*(total + one for total, one in zip(found, own, strict=True)))
     print(f"{communities} communities of {MEMBERS:,} without any effect, {found.weeks} weeks: what is called an unusual change")
-    told = {"a whole number": found.whole, "a slice's part": found.parts, "since the win-back": found.since_winback}
+    told = {"a number of the front page": found.numbers, "a slice's part": found.parts, "since the win-back": found.since_winback}
     for name, count in told.items():
         print(f"  {name:<28}{count / found.weeks:8.3f} of weeks")
     rate = found.anything / found.weeks

@@ -20,7 +20,7 @@ SERIES = st.lists(st.integers(-500, 500), min_size=10, max_size=30)
 
 
 def one(values, **how) -> tuple[pd.Series, pd.Series, pd.Series]:
-    found = bands(pd.DataFrame({"x": np.asarray(values, dtype=float)}), **how)
+    found = bands(pd.DataFrame({"x": np.asarray(values, dtype=float)}), **{"confidence": 0.98} | how)
     return found.low["x"], found.high["x"], found.p["x"]
 
 
@@ -96,7 +96,7 @@ def test_the_band_moves_and_stretches_with_the_series(values, step, factor):
 @settings(deadline=None, max_examples=20)
 def test_a_series_has_the_same_band_whatever_stands_beside_it(columns):
     table = pd.DataFrame(dict(enumerate(np.array(columns, dtype=float))))
-    together, turned = bands(table), bands(table[table.columns[::-1]])
+    together, turned = (bands(frame, confidence=0.98) for frame in (table, table[table.columns[::-1]]))
     for name in table:
         low, _, _ = one(table[name])
         pd.testing.assert_series_equal(together.low[name], low, check_names=False)
@@ -119,6 +119,18 @@ def test_about_as_many_usual_values_lie_outside_as_are_meant_to(kind, confidence
     outside = ((table < found.low) | (table > found.high))[found.low.notna()].iloc[8:].to_numpy().mean()
     assert 0.5 * (1 - confidence) < outside < 1.5 * (1 - confidence)
     assert ((found.p < 1 - confidence) == ((table < found.low) | (table > found.high))).to_numpy().all()
+
+
+@pytest.mark.parametrize("watched", [3, 6])
+def test_of_numbers_watched_together_one_leaves_its_band_in_about_one_usual_week_of_twenty(watched):
+    """300 communities of one kind each, quiet for 60 weeks; whatever is more than a third off would be a wrong correction."""
+    for kind, rng in zip(("level", "walk"), map(np.random.default_rng, (11, 12)), strict=True):
+        numbers = [KINDS[kind](rng) for _ in range(watched)]
+        outside = np.zeros((60, 300), dtype=bool)
+        for values in numbers:
+            found = bands(pd.DataFrame(values), confidence=band.confidence_of(watched))
+            outside |= ((values < found.low) | (values > found.high)).to_numpy()
+        assert 0.035 < outside[20:].mean() < 0.065, kind
 
 
 def test_a_share_of_few_people_has_a_band_no_narrower_than_chance():
@@ -153,10 +165,10 @@ def test_a_lasting_fall_becomes_usual_in_time():
 
 def test_what_is_too_short_has_no_band_and_says_how_many_values_are_missing():
     table = pd.DataFrame({"short": [np.nan] * 5 + [1.0, 2, 3, 4, 5], "long": np.arange(10.0)})
-    found = bands(table)
+    found = bands(table, confidence=0.98)
     assert found.missing.to_dict() == {"short": 3, "long": 0}
     assert found.low["short"].isna().all() and found.low["long"].notna().tolist() == [False] * 8 + [True] * 2
-    assert bands(table.iloc[:0]).missing.to_dict() == {"short": 8, "long": 8}
+    assert bands(table.iloc[:0], confidence=0.98).missing.to_dict() == {"short": 8, "long": 8}
 
 
 def test_an_unknown_week_has_a_band_and_moves_nothing():

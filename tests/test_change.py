@@ -322,11 +322,11 @@ def test_a_channel_that_gets_worse_is_named_while_the_whole_is_not_yet_outside()
 
 def judged(weeks: pd.DataFrame, steps: pd.DataFrame, base: str) -> list[dict]:
     people, amounts = two_spans.panels(weeks, two_spans.SHARE)
-    usual, rows = change.usual_now(people, amounts, two_spans.SHARE), []
+    usual, rows = change.usual_now(people, amounts, two_spans.SHARE, confidence=0.98), []
     most = {"week_before": 1, "past_mean": 13}[base]
     for dimension, spans in two_spans.compared(people, amounts, weeks, steps, (two_spans.SHARE, base, most)):
         rows += change._rows(spans, usual, (two_spans.SHARE, base, dimension))
-    return change._judged(rows)
+    return change._judged(rows, 0.02)
 
 
 def test_the_planted_channel_is_named_in_its_week_and_by_rate(sample):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from helpers import paths
 from helpers.errors import InputError
-from helpers.show import charts, format, gate, page, sentences, tables, words
+from helpers.show import charts, controls, format, gate, page, said, sentences, tables, words
 from helpers.sources import dataset as datasets
 
 SHOW = paths.PROJECT / "helpers" / "show"
@@ -194,6 +194,59 @@ def test_the_tags_and_segments_of_the_default_rules_have_chinese_names():
     assert names <= set(TEXTS)
 
 
+RULES = tomllib.loads((paths.DEFAULTS / "rules.toml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("sql", [*RULES["segments"].values(), *(tag["when"] for tag in RULES["tag"])])
+def test_the_conditions_of_the_default_rules_are_told_in_chinese(sql):
+    told = said.rules.condition(sql)
+    assert told != sql and not left_over(told) and set(re.findall(r"\d+", told)) >= set(re.findall(r"(?<![\w'])\d+", sql))
+    gate.configure()
+    assert said.rules.condition(sql) == sql
+
+
+@pytest.mark.parametrize(("sql", "told"), [
+    ("value IN ('high', 'mid') AND lifecycle = 'silent'", "价值 是 高、中等 且 生命周期 是 沉默"),
+    ("first_active_day IS NULL AND tenure_days >= 7", "首个活跃日 未知 且 加入天数 至少为 7"),
+    ("city = 'O''Hare AND x' OR city IS NOT NULL", "城市 是 O'Hare AND x 或 城市 已知"),
+    ("(orders > 2 OR events_28 * 2 <= events_before)", "( 订单数 大于 2 或 28 天内事件 × 2 至多为 再往前 28 天事件 )"),
+])  # fmt: skip
+def test_a_condition_keeps_its_meaning_and_the_values_of_the_data(sql, told):
+    assert said.rules.condition(sql) == told
+
+
+@pytest.mark.parametrize("sql", ["lower(city) = 'x'", "own_column > 2", "city LIKE 'a%'", "orders > 2 -- ; x", "city = 'a"])
+def test_a_condition_that_there_are_no_words_for_stays_as_it_is(sql):
+    assert said.rules.condition(sql) == sql
+
+
+@pytest.mark.parametrize("tag", RULES["tag"], ids=lambda tag: tag["name"])
+def test_the_reasons_of_the_default_tags_are_told_in_chinese_with_their_values(tag):
+    values = {name: "读书, limit 2" if name == "top_topic" else "under 18" if name == "age_band" else 17
+              for name in re.findall(r"\{(\w+)", tag["reason"])}  # fmt: skip
+    told = said.rules.reason(tag["reason"].format(**values))
+    bare = told.replace("读书, limit 2", "")
+    assert not left_over(bare) and ("读书, limit 2" in told) == ("top_topic" in values)
+    assert ("18 岁以下" in told) == ("age_band" in values)
+    assert said.rules.reason("a reason of one's own, limit 3") == "a reason of one's own, limit 3"
+
+
+def test_the_card_of_one_person_is_chinese_but_for_the_data():
+    told = {"pseudonym": "525398898943765474657", "city": "Chengdu", "age_band": "under 18", "tenure_days": "12",
+            "first_day": "2025-10-07", "repurchased": "no", "activity": "high", "rfm_class": "no purchase",
+            "tag newcomer": "here for 12 days, limit 28", "tag own": "own reason", "interest 1": "读书 (60%)"}  # fmt: skip
+    shown = controls.portrait.person(pd.DataFrame(list(told.items()), columns=["what", "value"]))
+    text = re.sub(r"<[^>]+>", "\n", shown.html)
+    assert left_over(text) == {"Chengdu", "own", "reason"}
+    assert "新人：加入 12 天，界限 28" in text and "2025年10月7日" in text
+
+
+def test_levels_of_a_slice_of_ours_are_translated_and_those_of_the_data_are_not():
+    levels = [said.experiments.level(*own) for own in [("seniority", "new"), ("city", "new"), ("city", ""), ("city", "?")]]
+    assert levels == ["新增", "new", "未知", "未知"]
+    assert said.effects.method("post-stratified by seniority") == "按资历事后分层"
+
+
 def test_no_translation_is_empty_or_keeps_a_latin_word():
     assert all(text.strip() for text in TEXTS.values())
-    assert {text for text in TEXTS.values() if left_over(text)} == set() and LATIN
+    assert {text for text in TEXTS.values() if left_over(re.sub(r"\{\w+\}", "", text))} == set() and LATIN

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import chinese
 import pytest
+from test_browser import CUT_OFF, IN_DRAWINGS, SIDEWAYS
 
 from helpers import paths
 from helpers.runs import pipeline
@@ -54,7 +55,7 @@ def read(path: Path) -> Reader:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> dict[str, Reader]:
+def files(tmp_path_factory) -> dict[str, Path]:
     """Every page of the report, the mail and the history, by file name."""
     folder = chinese.community(tmp_path_factory.mktemp("chinese") / "community")
     with pytest.MonkeyPatch.context() as patch:
@@ -62,7 +63,12 @@ def pages(tmp_path_factory) -> dict[str, Reader]:
         pipeline.report(pipeline.Request(dataset=str(folder), root=str(folder / "raw")))
         reports = paths.reports("community")
     found = [*sorted((reports / "latest").glob("*.html")), *sorted((reports / "near").glob("*.html"))]
-    return {path.name: read(path) for path in found} | {"history": read(reports / "index.html")}
+    return {path.name: path for path in found} | {"history": reports / "index.html"}
+
+
+@pytest.fixture(scope="module")
+def pages(files) -> dict[str, Reader]:
+    return {name: read(path) for name, path in files.items()}
 
 
 def test_no_page_has_a_latin_word_beyond_a_short_list(pages):
@@ -77,6 +83,19 @@ def test_no_page_shows_what_is_no_number(pages):
 
 def test_all_pages_say_that_they_are_chinese(pages):
     assert {page.language for page in pages.values()} == {"zh-CN"}
+
+
+def test_no_page_is_wider_than_a_phone_and_no_words_of_a_figure_lie_on_others(browser, files):
+    found = {}
+    for width in (390, 1280):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        for name in files.keys() - {"email.html"}:
+            page.goto(files[name].as_uri())
+            (faults, _), wide = page.evaluate(IN_DRAWINGS), page.evaluate("document.documentElement.scrollWidth")
+            sideways = page.evaluate(SIDEWAYS) if width == 390 else []
+            found[name, width] = [*faults, *sideways, *page.evaluate(CUT_OFF), *[wide] * (wide > width)]
+        page.close()
+    assert {key: faults for key, faults in found.items() if faults} == {}
 
 
 def test_figures_carry_the_names_of_the_data_and_chinese_words(pages):

@@ -293,7 +293,7 @@ def test_one_person_is_told_with_tiers_interests_and_tags_and_nothing_that_is_un
     found = portraits.one_user(people, made.table("interests", tastes), tags, segments, " a ")
     told = dict(found.to_numpy().tolist())
     assert {"pseudonym": "a", "city": "上海", "net": "9.50", "activity": "low"}.items() <= told.items()
-    assert told["active days in 28 days"] == "3" and told["repurchased"] == "no" and "tag owl" in told and "tag bee" not in told
+    assert told["active_days_28"] == "3" and told["repurchased"] == "no" and "tag owl" in told and "tag bee" not in told
     assert told["interest 1"] == "t1 (25%)" and "interest 5" in told and "interest 6" not in told and "channel" not in told
 
 

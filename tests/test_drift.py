@@ -381,6 +381,7 @@ def test_a_topic_whose_interval_covers_no_change_is_not_said_to_have_won(members
     topics = of_week("2026-W05", null=False).topics
     assert "短视频" not in said.topics(topics.assign(low=-0.001))
     assert said.topics(topics.assign(q=0.06)).startswith("No clear change")
+    assert said.is_sure(topics).any() and not said.is_sure(topics.assign(q=0.06)).any()
 
 
 @SIMULATED

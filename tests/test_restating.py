@@ -6,7 +6,7 @@ import pytest
 from test_publish import made, row
 
 from helpers import paths
-from helpers.runs import origins
+from helpers.runs import graph, notebooks, origins
 from helpers.runs.restating import lines, restated
 
 
@@ -46,7 +46,7 @@ def test_two_numbers_that_look_alike_are_shown_with_the_decimals_that_tell_them_
 def test_numbers_that_have_no_name_of_their_own_are_counted():
     made("2026-W10", 1, [row(metric="lifecycle", slice=slice, value=20) for slice in ("new", "lost")])
     found = restated("shop", "2026-W10", [row(metric="lifecycle", slice=slice, value=21) for slice in ("new", "lost")], [])
-    assert lines(found) == ["Other numbers that have moved, of tiers and experiments too: 2"]
+    assert lines(found) == ["Numbers of tiers of 2026-W10 that have moved: 2"]
 
 
 HASHES = {"dataset.toml": "a", "helpers": "b", "notebook 04_retention": "c", "rules.toml roles": "d", "parameter ages": "e",
@@ -63,7 +63,7 @@ def published_from(rows, **hashes):
 def why(monkeypatch, then, now, names=frozenset(HASHES), **hashes):
     published_from(then, **hashes)
     monkeypatch.setattr(origins, "rows", lambda *_: now)
-    return lines(restated("shop", "2026-W10", [], [past()], (HASHES, set(names))))[1:]
+    return lines(restated("shop", "2026-W10", [], [past()], (HASHES, {"main": set(names)})))[1:]
 
 
 SAME = {"week": [100, "x"], "before": [900, "y"]}
@@ -96,10 +96,40 @@ def test_other_pseudonyms_are_no_change_of_the_rows(last_week, monkeypatch):
 
 
 def test_of_what_was_published_before_reasons_were_kept_none_is_given(last_week):
-    told = lines(restated("shop", "2026-W10", [], [past()], (HASHES, set(HASHES))))
+    told = lines(restated("shop", "2026-W10", [], [past()], (HASHES, {"main": set(HASHES)})))
     assert told[1] == (
         "Since 2026-W09 was first published: the reason is unknown, as what it was made from was not recorded then"
     )
+
+
+def test_numbers_of_tiers_and_experiments_have_reasons_of_their_own(monkeypatch):
+    first = [row(metric="lifecycle", slice="new", value=20), row(metric="lifecycle", slice="lost", value=30),
+             row(metric="tour: return", slice="b", value=0.1), row(metric="weekly_actives", value=90)]  # fmt: skip
+    made("2026-W09", 1, first)
+    published_from(SAME, **{"rules.toml lifecycle": "x", "experiments.toml": "y", "source units.tour": "z"})
+    monkeypatch.setattr(origins, "rows", lambda *_: SAME)
+    now = HASHES | {"rules.toml lifecycle": "l", "experiments.toml": "e", "source units.tour": "u"}
+    names = {"main": {"rules.toml roles"}, "tiers": {"rules.toml lifecycle"}, "effects": {"experiments.toml", "source units"}}
+    moved = [own | {"value": own["value"] + 1} for own in first]
+    assert lines(restated("shop", "2026-W09", moved, [], (now, names))) == [
+        "Weekly actives of 2026-W09: first published as 90, now 91",
+        "Since 2026-W09 was first published: nothing that is recorded has changed, so the reason is unknown",
+        "Numbers of tiers of 2026-W09 that have moved: 2",
+        "Since 2026-W09 was first published: rules.toml [lifecycle] changed",
+        "Effects of experiments of 2026-W09 that have moved: 1",
+        "Since 2026-W09 was first published: experiments.toml changed; the rows of [units.tour] changed",
+    ]
+
+
+def test_what_counts_for_a_kind_of_number_is_what_the_steps_that_lead_to_it_read():
+    made = notebooks.read_all(paths.NOTEBOOKS)
+    steps = graph.build(made, given={}, has=lambda _: True, needs={}, cannot_have=str)
+    main, tiers, effects = (origins.counting(steps, kind) for kind in origins.KINDS)
+    assert "experiments.toml" in effects and "experiments.toml" not in main | tiers
+    assert {"notebook 03_segments", "rules.toml lifecycle", "source users"} <= tiers
+    assert "notebook 05_experiments" not in main | tiers
+    assert {"notebook 05_experiments", "source assignments", "source units"} <= effects and "source users" not in main
+    assert all("notebook 01_cleaning" in names for names in (main, tiers, effects))
 
 
 def test_what_a_run_was_made_from_is_appended_once_and_a_broken_line_is_passed_over(last_week):

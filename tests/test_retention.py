@@ -143,6 +143,32 @@ def test_the_average_pools_mature_cohorts_and_leaves_out_the_datas_first_week():
     assert 9 not in pooled.index
 
 
+@given(st.lists(st.integers(0, 25), min_size=1, max_size=12), st.sampled_from([2, 10]))
+@settings(max_examples=20, deadline=None)
+def test_the_sizes_of_two_ages_differ_by_no_few_people(joined, least):
+    """The first cohort is that of the data; of the others each has so many people as were drawn."""
+    people = [(week, number) for week, size in enumerate(joined, start=1) for number in range(size)]
+    visits = {("first", 0), *((f"u{week}.{number}", 7 * week) for week, number in people)}
+    table = retention.cohorts(cube_of(visits), last_day=made.day(7 * len(joined) + 6), ages=len(joined) + 1)
+    plain, found = (retention.average(table, least=few).set_index("age") for few in (0, least))
+    steps = found["size"].diff().dropna().abs()
+    assert ((steps == 0) | (steps >= least)).all() and (found["size"] >= least).all()
+    ends = [age for age in plain.index if plain.loc[age, "size"] >= least]
+    behind = plain["size"] - found["size"].reindex(plain.index, fill_value=0)
+    assert set(found.index) == set(ends) and (behind < least).all() and (behind >= 0).all()
+    assert (found["rate"] == found["active"] / found["size"]).all()
+
+
+def test_cohorts_that_come_in_together_do_so_slice_by_slice():
+    sizes = {"ads": [12, 4, 7, 12], "friend": [3, 3, 3, 3]}
+    visits = {(f"{name}{week}.{number}", 7 * week) for name, row in sizes.items() for week, size in enumerate(row, start=1)
+              for number in range(size)} | {("first", 0)}  # fmt: skip
+    channel = {user: user.rstrip("0123456789.") for user, _ in visits}
+    cube = cube_of(visits, channel)
+    found = retention.average_by(cube, "channel", last_day=made.day(34), ages=4, least=10).set_index(["slice", "age"])["size"]
+    assert found.to_dict() == {("ads", 0): 35, ("ads", 1): 23, ("ads", 2): 12, ("ads", 3): 12, ("friend", 0): 12}
+
+
 def test_a_cohort_of_which_nobody_came_back_counts_in_the_average_as_zero():
     """The vector `avg-zero-cohort`, with cohorts of the same size: 0 and 25 % make 12.5 %."""
     visits = {("first", 0), *((f"a{n}", 7) for n in range(4)), *((f"b{n}", 14) for n in range(4)), ("b0", 21)}

@@ -89,6 +89,11 @@ def test_all_numbers_are_told_and_then_what_moved_those_that_moved():
     assert said.lines(table()) == ["There is nothing to compare this week with yet"]
 
 
+def test_the_figure_accents_the_parts_that_the_title_may_name():
+    found = said.parts(table(row(), WORSE, row("rate", "search", "channel")), "week1_retention", "channel")
+    assert found.set_index("slice")["clear"].to_dict() == {"all": False, "ads": True, "search": False}
+
+
 def test_beyond_eight_slices_the_rest_stands_together_and_nothing_is_lost():
     names = [f"city {at}" for at in range(12)]
     rows = [

@@ -102,6 +102,15 @@ def test_no_number_of_a_few_people_is_in_any_table():
     assert set(guards["bound_told"]) == {"<10"} and "points" not in said.look_figures(by_day).text
 
 
+def test_the_figure_of_effects_accents_those_that_its_title_counts():
+    planned = {**ROW, "reading": "planned", "primary": True, "relative": 0.1, "relative_low": 0.02, "relative_high": 0.18}
+    rows = pd.DataFrame([planned, {**planned, "p_corrected": 0.07}, {**planned, "relative_low": -0.01},
+                         {**planned, "p_corrected": math.nan}])  # fmt: skip
+    assert said.drawn(rows)["clear"].tolist() == [True, False, False, True]
+    assert said.forest(rows).startswith("2 of 4 effects are clear of no change when corrected")
+    assert said.forest(rows[1:3]).startswith("No clear change in any of 2")
+
+
 def test_titles_of_looks_say_when_the_rule_spoke():
     by_day = pd.DataFrame({
         "metric": "back", "variant": "b", "day": pd.date_range("2026-01-05", periods=4), "rule": "always-valid", "smaller": 500,

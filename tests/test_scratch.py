@@ -116,3 +116,16 @@ def test_the_button_names_the_command_runs_it_and_says_how_it_went(reported, mon
         tools.children[0].click()
         assert says in asked.value and "step &lt;one&gt;" in log.value and tools.children[0].disabled == (code == 0)
     assert len(begun) == 2
+
+
+def test_the_button_is_offered_once_however_often_the_message_is_asked_for(reported, monkeypatch):
+    import IPython.display
+
+    import helpers
+
+    shown = []
+    fault = live.NotBuilt("run `make report`", helpers.open_run(str(reported.data)))
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    monkeypatch.setattr(live, "is_live", lambda: True)
+    assert [fault._render_traceback_(), fault._render_traceback_()] == [["run `make report`"]] * 2
+    assert len(shown) == 1

@@ -255,6 +255,34 @@ def test_effects_whose_interval_covers_none_are_grey():
     assert found.count("<circle") == 2 and found.count('class="f-accent') == 1 and found.count('class="f-quiet') == 1
 
 
+def test_an_effect_that_the_finding_does_not_call_one_is_grey_whatever_its_own_interval():
+    frame = pd.DataFrame({"k": ["one", "two"], "v": [0.03, 0.02], "lo": [0.01, 0.001], "hi": [0.05, 0.04], "sure": [True, False]})
+    shown = charts.forest(frame, label="k", value="v", low="lo", high="hi", clear="sure", **SAID)
+    found = drawing(shown)
+    assert found.count('class="f-accent') == 1 and found.count('class="f-quiet') == 1
+    assert "not clear when corrected" in shown.html
+    agreed = charts.forest(frame.assign(sure=True), label="k", value="v", low="lo", high="hi", clear="sure", **SAID)
+    assert drawing(agreed).count('class="f-accent') == 2 and "not clear when corrected" not in agreed.html
+
+
+def test_bars_that_the_finding_does_not_call_a_change_are_grey():
+    frame = pd.DataFrame({"k": ["one", "two"], "v": [3, 2], "clear": [False, True]})
+    shown = charts.bars(frame, category="k", value="v", unit="count", clear="clear", **SAID)
+    assert drawing(shown).count("f-accent") == 1 and drawing(shown).count("f-quiet") == 1 and "no clear change" in shown.html
+    all_clear = charts.bars(frame.assign(clear=True), category="k", value="v", unit="count", clear="clear", **SAID)
+    assert "no clear change" not in all_clear.html
+
+
+@pytest.mark.parametrize("kind", ["cross", "heat"])
+def test_heads_of_narrow_columns_are_turned_and_never_break_a_word(kind):
+    names = ["creator", "commenter", "sharer", "reactor", "reader", "none", "first purchase"]
+    frame = pd.DataFrame([{"r": r, "c": c, "v": 100} for r in ("lost", "active") for c in names])
+    shown = getattr(charts, kind)(frame, row="r", column="c", value="v", **SAID)
+    assert set(names) <= set(texts(shown)) and drawing(shown).count("rotate(-90)") == len(names) + (kind == "cross")
+    broad = getattr(charts, kind)(frame[frame["c"].isin(["sharer", "first purchase"])], row="r", column="c", value="v", **SAID)
+    assert "rotate" not in drawing(broad) and "sharer" in texts(broad)
+
+
 def test_labels_do_not_overlap_and_stay_inside():
     places = axes.apart([100, 101, 102, 5], [20, 20, 20, 20], 0, 200)
     ordered = sorted(places)

@@ -183,6 +183,16 @@ def test_what_may_be_missing_is_a_warning_and_good_data_are_one_quiet_line():
     assert good.text == "Data quality: good; at most 2.0 % of a file cannot be used."
 
 
+def test_the_other_pages_say_in_doubt_what_is_wrong_and_that_their_numbers_are_not_to_be_relied_on():
+    hours = pd.DataFrame([{"rule": "missing_hours", "subject": "2026-03-04 04:00 to 09:00"}])
+    red = said.front.doubts("red", LEDGER, hours, **DAYS).splitlines()
+    assert "they end on 5 Mar 2026, the week on 8 Mar 2026. Do not rely on the numbers below" in red[0]
+    assert red[1].startswith("What to do") and "2.0 % of a.csv" in red[2] and "no event on 4 Mar 2026" in red[3]
+    amber = said.front.doubts("amber", LEDGER, CALM, **DAYS).splitlines()
+    assert "read the numbers below with care" in amber[0] and "2.0 % of a.csv" in amber[1] and len(amber) == 2
+    assert said.front.doubts("good", LEDGER, CALM, **DAYS) == ""
+
+
 def test_a_week_without_anybody_and_a_first_week_read_well():
     empty = kpi(value=0.0, n=0, low=-1400.0, high=-1220.0)
     said_of_it = findings.headline(pd.DataFrame([empty]), NOTHING, NOTHING)

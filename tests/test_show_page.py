@@ -166,6 +166,14 @@ def test_a_page_that_its_code_makes_too_large_is_made_without_and_says_so():
     assert "<summary>Code</summary>" not in html and "The notebook has it." in html and 'id="light-cell"' in html
 
 
+def test_doubts_stand_before_everything_else_in_the_tone_of_the_quality():
+    doubts = ["Do not rely <on> it.", "Why (p <0.001)."]
+    html = rendered(code("c", figure()), info=page.PageInfo("d", "t", quality="alarm", doubts=doubts))
+    main = html.partition('<main id="main">')[2].lstrip()
+    assert main.startswith('<ul class="gr-say doubts alarm"><li>Do not rely &lt;on&gt; it.</li>')
+    assert '<span class="nb">p &lt;0.001</span>' in main and "doubts alarm" not in rendered(code("c", figure()))
+
+
 def test_an_unknown_quality_is_refused():
     with pytest.raises(ValueError, match="good, warn, alarm"):
         rendered(info=page.PageInfo("d", "t", quality="green"))

@@ -1,11 +1,12 @@
 """Findings: words and numbers never disagree."""
 
+import nbformat
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.show import gate, sentences
+from helpers.show import gate, page, sentences, tables
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,18 @@ def test_sentences_are_escaped_end_in_a_point_and_keep_numbers_with_their_units(
         assert f'<span class="nb">{kept}</span>' in shown.html
     assert shown.text.endswith("points.")
     assert 'class="gr gr-say warn"' in shown.html
+
+
+@pytest.mark.parametrize("said", ["p <0.001", "p = 0.02", "p 0.031", "q <0.001", "n = 300"])
+def test_a_letter_its_sign_and_its_number_stay_on_one_line(said):
+    marked = f'<span class="nb">{gate.escape(said)}</span>'
+    assert f"({marked})" in sentences.say(f"It rose ({said})").html
+    frame = pd.DataFrame({"what": ["it"], "told": [f"no longer clear when corrected ({said})"]})
+    table = tables.table(frame, title=f"Clear ({said})", note=f"By the test ({said})", columns={"what": "text", "told": "text"})
+    assert table.html.count(marked) == 3
+    assert marked in tables.skipped("effects", f"nothing is clear ({said})").html
+    cell = nbformat.v4.new_markdown_cell(f"What is called clear ({said})?")
+    assert marked in page.render(nbformat.v4.new_notebook(cells=[cell]), page.PageInfo("sample", "Week"))
 
 
 def test_several_sentences_are_a_list():

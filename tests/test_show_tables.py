@@ -1,5 +1,7 @@
 """Tables and cards: semantic, folded, withheld."""
 
+import html
+import re
 from decimal import Decimal
 from html.parser import HTMLParser
 
@@ -107,6 +109,19 @@ def test_parts_of_a_known_whole_leave_no_single_gap():
     frame = pd.DataFrame({"tier": ["a", "b", "c"], "users": [4, 20, 90]})
     shown = tables.table(frame, title="t", columns={"tier": "text", "users": "people"}, n="users", parts=True)
     assert [row[1] for row in Cells(shown.html).rows[1:]] == ["<10", "withheld", "90"]
+
+
+def test_a_table_that_is_too_wide_for_a_phone_names_each_column_for_it_to_be_stacked():
+    names = [f"Measure {i}: \"a\" < 'b'" for i in range(6)]
+    frame = pd.DataFrame({"k": ["one", "two"], **{str(i): [1234567, 2] for i in range(6)}})
+    columns = {"k": "text", **{str(i): (name, "count") for i, name in enumerate(names)}}
+    wide = tables.table(frame, title="T", columns=columns).html
+    assert 'class="dense stack"' in wide and wide.count("--c") == 6 and wide.count("<td") == 12
+    told = html.unescape(re.search(r'style="([^"]*)"', wide)[1])
+    unescaped = re.sub(r"\\([0-9a-f]+) ", lambda found: chr(int(found[1], 16)), told)
+    assert [part.split(":", 1)[1][1:-1] for part in unescaped.split(";")] == names
+    narrow = tables.table(frame, title="T", columns=dict(list(columns.items())[:3])).html
+    assert "stack" not in narrow
 
 
 def test_people_are_withheld_even_where_no_size_is_named():

@@ -113,6 +113,16 @@ def test_a_week_that_is_still_open_says_so_in_red_and_its_headline_has_no_number
     assert not re.search(r"\d", re.sub(r"\d{4}-W\d\d|\d{1,2} \w{3} \d{4}", "", sentence(weeks["open"])))
 
 
+def test_every_other_page_of_a_week_in_doubt_says_so_before_its_numbers_and_no_page_of_a_good_one_does(weeks):
+    marks = {name: re.search('class="status ([a-z]*)"', pages["index.html"])[1] for name, pages in weeks.items()}
+    assert marks["open"] == "alarm"
+    for name, path in [(name, path) for name in weeks for path in PAGES - {"index.html"}]:
+        first = weeks[name][path].partition('<main id="main">')[2].lstrip()
+        assert first.startswith(f'<ul class="gr-say doubts {marks[name]}"') == (marks[name] != "good"), (name, path)
+        assert ("Do not rely on the numbers below" in first) == (marks[name] == "alarm"), (name, path)
+    assert "gr-say doubts" not in weeks["open"]["index.html"]
+
+
 def test_an_experiment_whose_arms_are_not_as_planned_alarms_and_shows_no_effect(weeks):
     shown = weeks["empty"]["05_experiments.html"]
     said = [text for text in texts(shown) if text.startswith("share_button:")]

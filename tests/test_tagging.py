@@ -272,7 +272,7 @@ def test_the_guide_lists_the_shipped_tags():
 
 def sizes(*rows: tuple) -> pd.DataFrame:
     found = pd.DataFrame(rows, columns=["tag", "people", "before", "came", "left"])
-    return found.assign(of=1000, share=found["people"] / 1000)
+    return found.assign(of=1000, share=found["people"] / 1000, when="carried")
 
 
 def test_a_tag_is_told_of_by_the_smaller_of_this_week_and_the_last():

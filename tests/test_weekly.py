@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from helpers import contracts, facts, retention, weekly
-from helpers.retention.change.band import bands
+from helpers.retention.change.band import bands, confidence_of
 
 ALL = ["weekly_actives", "new_members", "week1_retention", "content_per_active", "payers", "net_amount"]
 
@@ -47,7 +47,9 @@ def changes_of(number: int, week: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     days, until = made.table("user_day", rows), {"last_day": sunday(week)}
     first_seen = facts.first_seen(days)
     slices, steps = retention.slice_weeks(first_seen, days, **until), retention.steps(first_seen, days, **until)
-    return retention.changes(slices, steps, paid=True), retention.usual_weeks(slices, paid=True)
+    watched = weekly.watched(paid=True, creates=True)
+    changes = retention.changes(slices, steps, paid=True, watched=watched)
+    return changes, retention.usual_weeks(slices, paid=True, watched=watched)
 
 
 def nobody(*names: str) -> list[pd.DataFrame]:
@@ -106,11 +108,21 @@ def test_every_number_has_the_usual_band_of_its_own_past():
     usual = changes_of(len(crowd(11)), 10)[1]
     own = usual[usual["metric"] == "net_amount"]
     assert np.array_equal(found.loc["net_amount", "lows"], own["band_low"], equal_nan=True)
-    ends = bands((given[0]["created"] / given[0]["active"]).to_frame(), every="week")
+    ends = bands((given[0]["created"] / given[0]["active"]).to_frame(), confidence=confidence_of(6), every="week")
     assert np.array_equal(found.loc["content_per_active", "highs"], ends.high[0], equal_nan=True)
     last = found.drop(index="week1_retention")  # of which everybody comes back, and two cohorts are too few
     assert (last["band_low"] == [lows[-1] for lows in last["lows"]]).all() and (last["band_low"] < last["band_high"]).all()
     assert kpis(crowd(6), 5)["band_low"].isna().all()
+
+
+def test_the_more_numbers_are_watched_the_wider_is_the_band_of_each():
+    def band_of(metric: str, **has: bool) -> float:
+        row = kpis(crowd(11), 10, whole=False, **has).loc[metric]
+        return row["band_high"] - row["band_low"]
+
+    assert (weekly.watched(paid=False, creates=False), weekly.watched(paid=True, creates=True)) == (3, 6)
+    assert confidence_of(3) ** 3 == pytest.approx(0.95) == confidence_of(6) ** 6
+    assert band_of("new_members") > 1.05 * band_of("new_members", paid=False, creates=False)
 
 
 def test_the_series_has_thirteen_weeks():
@@ -254,4 +266,5 @@ def test_what_is_published_is_what_was_shown_with_one_row_a_number():
     assert told["value"]["activity", "high"] == 3 and told["n"]["tour: return", "b"] == 3
     assert weekly.published(None, None, None).empty
     assert list(found.columns) == list(contracts.find("published").columns)
-    assert weekly.headline("a", "b", "good").to_dict("records") == [{"sentence": "a", "status": "b", "quality": "good"}]
+    (told,) = weekly.headline("a", "b", "amber", "c").to_dict("records")
+    assert told == {"sentence": "a", "status": "b", "quality": "amber", "doubts": "c"}

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import disclosed
@@ -57,6 +58,26 @@ def test_no_hidden_number_of_the_sample_can_be_worked_out_within_ten_people(samp
     system, found = narrow({path.name: path.read_text("utf-8") for path in sample.pages.glob("*.html")})
     assert system.shown > 300
     assert not found
+
+
+CURVES = ("retention-curve", "retention-by-entry", "retention-by-attribute", "retention-at-all", "retention-by-day")
+
+
+def steps(page: str) -> list[int]:
+    """How many people two neighbouring ages of a curve of retention differ by, on all its figures."""
+    found = []
+    for name, markup in disclosed.cells(page).items():
+        sizes: dict[str, list[int]] = {}
+        for row in disclosed.rows(markup) if name in CURVES else []:
+            if row[0].isdigit() and disclosed.NUMBER.match(row[-1]):
+                sizes.setdefault(row[1] if len(row) == 5 else "", []).append(int(row[-1].replace(",", "")))
+        found += [abs(one - other) for line in sizes.values() for one, other in pairwise(line)]
+    return found
+
+
+def test_no_two_ages_of_a_curve_of_retention_differ_by_few_people(pages, sample):
+    for page in (pages["04_retention.html"], (sample.pages / "04_retention.html").read_text("utf-8")):
+        assert len(steps(page)) > 10 and not [step for step in steps(page) if 0 < step < 10]
 
 
 class Reader(HTMLParser):

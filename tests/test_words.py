@@ -19,7 +19,7 @@ SHOW = paths.PROJECT / "helpers" / "show"
 HAN = "\u4e00-\u9fff"
 # What is written in Latin letters in Chinese too: measures and names of methods, and what is typed or read letter by letter.
 LATIN = frozenset(
-    ["p", "q", "z", "A", "DAU", "WAU", "MAU", "RFM", "ISO", "CUPED", "SPRT", "SHA", "UTC", "CSV", "HTML", "SQL", "Holm",
+    ["p", "q", "z", "A", "Sidak", "DAU", "WAU", "MAU", "RFM", "ISO", "CUPED", "SPRT", "SHA", "UTC", "CSV", "HTML", "SQL", "Holm",
      "Bonferroni", "Benjamini", "Hochberg", "Newcombe", "Mann", "Whitney", "Poisson", "Bayes", "delta", "Wilson", "Fieller",
      "Welch", "Koopman", "Kaplan", "Meier", "JupyterLab", "Growth", "Rings"]
 )  # fmt: skip

@@ -95,7 +95,7 @@ def one_user(
         pseudonym: As the tables have it, 24 letters and digits; blanks around it do not matter.
 
     Returns:
-        `what` and `value`, both as text; one row that says so where nobody is called that.
+        `what` (a column, "interest 1" or "tag owl") and `value`, both as text; one row that says so where nobody is called that.
     """
     own = [None if table is None else table.filter(table.user_id == pseudonym.strip()) for table in (portraits, segments)]
     known = [row for table in own for row in table.to_pyarrow().to_pylist()]
@@ -103,7 +103,7 @@ def one_user(
         return pd.DataFrame({"what": ["pseudonym"], "value": [f'nobody is called "{pseudonym.strip()}"']})
     told = {"pseudonym": pseudonym.strip()}
     for row in known:
-        told |= {_readable(name): _told(value) for name, value in row.items() if value is not None and name != "user_id"}
+        told |= {name: _told(value) for name, value in row.items() if value is not None and name != "user_id"}
     if interests is not None:
         strongest = interests.filter(interests.user_id == pseudonym.strip(), interests["rank"] <= STRONGEST)
         rows = strongest.order_by("rank").to_pyarrow().to_pylist()
@@ -111,11 +111,6 @@ def one_user(
     for row in tags.filter(tags.user_id == pseudonym.strip()).order_by("tag").to_pyarrow().to_pylist():
         told[f"tag {row['tag']}"] = str(row.get("reason") or row["group"])
     return pd.DataFrame(list(told.items()), columns=["what", "value"], dtype="str")
-
-
-def _readable(name: str) -> str:
-    lately = name.removesuffix("_28") + " in 28 days" if name.endswith("_28") else name
-    return lately.replace("_before", " in the 28 days before").replace("_", " ")
 
 
 def _told(value: object) -> str:

@@ -28,12 +28,14 @@ class NotBuilt(InputError):
     def __init__(self, text: str, run: Run) -> None:
         super().__init__(text)
         self.run = run
+        self._is_offered = False
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows instead of a traceback."""
-        if is_live():
+        """What IPython shows instead of a traceback; it asks twice, the second time for its history."""
+        if is_live() and not self._is_offered:
             from IPython.display import display
 
+            self._is_offered = True
             display(offer(self.run))
         return [str(self)]
 

@@ -16,9 +16,11 @@ from helpers.runs import weeks
 
 if TYPE_CHECKING:
     from helpers.runs.graph import Step
+    from helpers.sources.dataset import Dataset
 
 NAME = "made_of.jsonl"
-MAIN = "weeks"  # the artefact that the main numbers come from
+# Each kind of number: the artefact that it comes from, and what it reads beside the events.
+KINDS = {"main": ("weeks", ()), "tiers": ("tier_sizes", ("users",)), "effects": ("effects", ("users", "assignments", "units"))}
 SHORT = 12
 SPANS = ("week", "before")
 WHOLE = ("dataset.toml", "experiments.toml", "requirements.lock", "engine", "who is forgotten", "pseudonym key")
@@ -34,9 +36,26 @@ def flat(made_of: dict[str, Any]) -> dict[str, str]:
     """What counts for the numbers, by a name each; whole values shortened to a piece of their hash."""
     found = {name: made_of[name] for name in WHOLE}
     found["helpers"] = made_of["versions"]["helpers"]
-    for name, kind in (("rules.toml", "rules.toml"), ("notebooks", "notebook"), ("parameters", "parameter")):
-        found |= {f"{kind} {key}": value for key, value in made_of[name].items()}
+    kinds = (("rules.toml", "rules.toml"), ("notebooks", "notebook"), ("parameters", "parameter"), ("sources", "source"))
+    for name, kind in kinds:
+        found |= {f"{kind} {key}": value for key, value in made_of.get(name, {}).items()}  # sources are not in old records
     return {name: _short(value) for name, value in sorted(found.items())}
+
+
+def of_sources(dataset: Dataset, files: dict[str, str]) -> dict[str, str]:
+    """A hash of the files of each source beside the events, whose rows count by day.
+
+    Args:
+        files: The hash of each file, by its label.
+    """
+    from helpers.runs import keys
+    from helpers.sources.profile import label_of
+
+    found = {}
+    for source in (source for source in dataset.sources() if source.kind != "events"):
+        labels = [label_of(path, dataset.root) for path in dataset.files(source)]
+        found[source.name] = keys.digest([[label, files.get(label)] for label in labels])
+    return found
 
 
 def _short(value: Any) -> str:
@@ -92,13 +111,15 @@ def read(top: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def counting(steps: list[Step]) -> set[str]:
-    """What the main numbers can depend on, by the names that `flat` gives: of the steps that lead to them, and of those alone.
+def counting(steps: list[Step], kind: str) -> set[str]:
+    """What the numbers of a kind can depend on, by the names that `flat` gives: of the steps that lead to them alone.
 
     Where no step makes the artefact that they come from, all of them count.
     """
+    artefact, sources = KINDS[kind]
     by_name = {step.name: step for step in steps}
-    wanted = [step.name for step in steps if MAIN in step.names.writes] or list(by_name)
+    makers = [step.name for step in steps if artefact in step.names.writes] or list(by_name)
+    wanted = list(makers)
     seen: set[str] = set()
     while wanted:
         name = wanted.pop()
@@ -108,6 +129,7 @@ def counting(steps: list[Step]) -> set[str]:
     own = [by_name[name] for name in seen]
     found = {"dataset.toml", "requirements.lock", "engine", "who is forgotten", "helpers"}
     found |= {f"notebook {step.name}" for step in own} | {f"parameter {name}" for step in own for name in step.values}
+    found |= {"experiments.toml" for name in makers if by_name[name].names.experiments} | {f"source {name}" for name in sources}
     return found | {f"rules.toml {section}" for step in own for section in step.names.rules}
 
 
@@ -132,7 +154,7 @@ def why(then: dict[str, Any] | None, hashes: dict[str, str], dataset: str, names
         key, told = {
             "rules.toml": (f"rules {rest}", {"section": rest}), "parameter": (f"parameter {rest}", {"name": rest}),
             "dataset.toml": ("dataset", {}), "requirements.lock": ("libraries", {}), "engine": ("engine", {}),
-            "who": ("forgotten", {}),
+            "who": ("forgotten", {}), "experiments.toml": ("experiments", {}), "source": (f"source {rest}", {"name": rest}),
         }.get(kind, ("code", {}))  # fmt: skip
         said[key] = told
     return [*found, *((key.partition(" ")[0], told) for key, told in said.items())] or [("unknown", {})]
@@ -141,7 +163,8 @@ def why(then: dict[str, Any] | None, hashes: dict[str, str], dataset: str, names
 def _counts(name: str, names: set[str]) -> bool:
     from helpers.runs.graph import EVERYTHING
 
-    return name in names or (name.startswith("rules.toml ") and f"rules.toml {EVERYTHING}" in names)
+    kind = name.partition(".")[0] if name.startswith("source ") else name  # of several units each is a source
+    return {name, kind} & names != set() or (name.startswith("rules.toml ") and f"rules.toml {EVERYTHING}" in names)
 
 
 def _of_rows(then: dict[str, list], now: dict[str, list]) -> list[tuple[str, dict[str, Any]]]:

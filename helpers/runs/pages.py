@@ -84,6 +84,7 @@ def render_one(step: Step, plan: Plan, *, around: bool = False) -> str:
         quality=summary["quality"],
         restated=restating.lines(restated(plan)) if step.name == FRONT else [],
         headline=summary["sentence"] if step.name == FRONT else "",
+        doubts=summary["doubts"].splitlines() if step.name != FRONT else [],
         code=step.name != FRONT,
         around=_around(run.week) if around else [],
     )
@@ -160,11 +161,11 @@ def _footer(step: Step, plan: Plan) -> dict[str, str]:
 
 
 def headline(run: Run) -> dict[str, str]:
-    """The front page's sentence, status line and quality mark, as the notebook `weekly` wrote them."""
+    """The front page's sentence, the status line, quality mark and doubts of all, as the notebook `weekly` wrote them."""
     from helpers.show import words
 
     status = words.word("page.complete" if run.complete else "page.open")
-    plain = {"sentence": "", "status": status, "quality": ""}
+    plain = {"sentence": "", "status": status, "quality": "", "doubts": ""}
     row = next(iter(_rows(run.folder / "headline.parquet")), {})
     found = plain | {name: str(value) for name, value in row.items() if name in plain and value is not None}
     return found | {"quality": MARKS.get(found["quality"], found["quality"])}
@@ -188,7 +189,8 @@ def restated(plan: Plan) -> list[restating.Restatement]:
     """The numbers that are no longer what they were when they were first published, and what has changed since."""
     from helpers.runs import pipeline
 
-    run, now = plan.run, (origins.flat(pipeline.made_of(plan)), origins.counting(plan.steps))
+    counting = {kind: origins.counting(plan.steps, kind) for kind in origins.KINDS}
+    run, now = plan.run, (origins.flat(pipeline.made_of(plan)), counting)
     return restating.restated(run.dataset.name, run.week, numbers(run), _rows(run.folder / "past_numbers.parquet"), now)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from helpers import paths
 from helpers.errors import GrowthRingsError, InputError, without_passwords
-from helpers.runs import failures, graph, keys, locking, opening, planning, publish, steps, store
+from helpers.runs import failures, graph, keys, locking, opening, origins, planning, publish, steps, store
 from helpers.runs.planning import Checked, Plan, Request
 from helpers.runs.progress import Plain, Silent
 
@@ -286,6 +286,7 @@ def made_of(plan: Plan) -> dict[str, Any]:
     run, inputs = plan.run, plan.inputs
     return {
         "files": inputs.profile.files,
+        "sources": origins.of_sources(run.dataset, inputs.profile.files),
         "dataset.toml": run.dataset.sha256,
         "rules.toml": {section: keys.digest(limits) for section, limits in run.rules.items()},
         "experiments.toml": keys.digest(run.experiments),

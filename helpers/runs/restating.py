@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,17 +38,25 @@ class Restatement:
     run: str
     why: tuple[tuple[str, dict[str, Any]], ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """A key of `origins.KINDS`."""
+        from helpers.show import words
+
+        return "main" if self.metric in words.metrics() else "effects" if OF_EXPERIMENT in self.metric else "tiers"
+
 
 def restated(
     dataset: str, week: str, numbers: list[dict[str, Any]], past: list[dict[str, Any]],
-    now: tuple[dict[str, str], set[str]] | None = None,
+    now: tuple[dict[str, str], dict[str, set[str]]] | None = None,
 ) -> list[Restatement]:
     """What has moved since it was first published: the main numbers of the weeks before, and all of this week.
 
     Args:
         numbers: This week's rows for published.csv, small groups withheld.
         past: Rows of the artefact `past_numbers`; those of small groups are passed over.
-        now: What the numbers are made of now, and what of that counts, as `origins.flat` and `origins.counting` give it.
+        now: What the numbers are made of now, and what of that counts for each kind, as `origins.flat` and `origins.counting`
+            give it.
     """
     from helpers.show import gate
 
@@ -63,11 +72,14 @@ def restated(
     return found if now is None or not found else _explained(dataset, found, *now)
 
 
-def _explained(dataset: str, found: list[Restatement], hashes: dict[str, str], names: set[str]) -> list[Restatement]:
+def _explained(
+    dataset: str, found: list[Restatement], hashes: dict[str, str], names: dict[str, set[str]]
+) -> list[Restatement]:
     """With what has changed since each was published."""
     lines = origins.read(paths.reports(dataset))
-    why = {run: tuple(origins.why(lines.get(run), hashes, dataset, names)) for run in {own.run for own in found}}
-    return [replace(own, why=why[own.run]) for own in found]
+    why = {(run, kind): tuple(origins.why(lines.get(run), hashes, dataset, names[kind]))
+           for run, kind in {(own.run, own.kind) for own in found}}  # fmt: skip
+    return [replace(own, why=why[own.run, own.kind]) for own in found]
 
 
 def of_experiments(dataset: str, week: str, *, own: bool = True) -> list[dict[str, Any]]:
@@ -111,11 +123,11 @@ def _number(text: str) -> float | None:
 
 def lines(found: list[Restatement]) -> list[str]:
     """What the front page says: a line for each main number, at most five, the newest week first, and why those of a week have
-    moved; how many others there are.
+    moved; how many others there are, by kind and week, and why.
     """
     from helpers.show import format, words
 
-    main = [own for own in found if own.metric in words.metrics()][:MOST]
+    main = [own for own in found if own.kind == "main"][:MOST]
     told = []
     for at, own in enumerate(main):
         metric = words.metric(own.metric)
@@ -124,8 +136,10 @@ def lines(found: list[Restatement]) -> list[str]:
         told.append(words.word("page.restated", label=metric.label, week=week, old=old, new=new))
         if own.why and (at + 1 == len(main) or (main[at + 1].week, main[at + 1].why) != (own.week, own.why)):
             told.append(words.word("since.line", week=week, why=_reasons(own)))
-    if len(found) > len(main):
-        told.append(words.word("page.restated_more", n=format.value(len(found) - len(main), "count")))
+    others = Counter((own.kind, own.week, _reasons(own)) for own in found if own not in main)
+    for (kind, label, why), count in others.items():
+        told.append(words.word(f"page.restated_{kind}", week=format.week(label), n=format.value(count, "count")))
+        told += [words.word("since.line", week=format.week(label), why=why)] if why else []
     return told
 
 

@@ -37,7 +37,7 @@ def card(record: dict) -> tuple[str, str]:
 
 def term(metric: words.Metric) -> str:
     """The label of a metric with its definition, which shows on hover, on focus and on touch; a reader's voice says it after."""
-    tip = f'<span class="tip" role="note">{escape(meaning(metric))}</span>'
+    tip = f'<span class="tip" role="note">{sentences.unbroken(meaning(metric))}</span>'
     return f'<span class="term" tabindex="0">{escape(metric.label)}{tip}</span>'
 
 
@@ -53,11 +53,16 @@ def _unit(metric: words.Metric) -> str:
 
 
 def glossary(keys: Iterable[str]) -> Shown:
-    """What metrics mean: folded on the screen, open on paper."""
+    """What metrics mean, and when a change of one is called one: folded on the screen, open on paper.
+
+    Args:
+        keys: The metrics that a week is watched by together.
+    """
     found = [words.metric(key) for key in dict.fromkeys(keys)]
     lines = [(own.label, meaning(own)) for own in found]
+    lines.append((words.word("cards.usual_range"), words.word("cards.usual_meaning", n=format.value(len(found), "count"))))
     title = words.word("cards.glossary")
-    rows = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in lines)
+    rows = "".join(f"<div><dt>{escape(label)}</dt><dd>{sentences.unbroken(text)}</dd></div>" for label, text in lines)
     body = f'<details class="gr gr-glossary"><summary>{escape(title)}</summary><dl>{rows}</dl></details>'
     return Shown(body, "\n".join([title, *(f"{label}: {text}" for label, text in lines)]))
 

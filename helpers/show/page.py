@@ -38,7 +38,7 @@ class PageInfo:
     `links` the pages of the run as (href, label, is it this one), `footer` what traces the numbers, `skipped` a line
     for each part that the dataset does not allow, `restated` one for each number that has moved since it was published,
     `around` the ways to other weeks as (href, label), `code` whether the code of the cells is on it, `headline` the sentence
-    that stands over it in the place of the title.
+    that stands over it in the place of the title, `doubts` why its numbers are not to be relied on.
     """
 
     dataset: str
@@ -55,6 +55,7 @@ class PageInfo:
     around: list[tuple[str, str]] = field(default_factory=list)
     code: bool = True
     headline: str = ""
+    doubts: list[str] = field(default_factory=list)
 
 
 def render(nb: NotebookNode, page: PageInfo) -> str:
@@ -189,6 +190,9 @@ def _markdown() -> Any:
 
         def heading(self, text: str, level: int, **attrs: Any) -> str:
             return "" if level == 1 else f"<h{level}>{text}</h{level}>\n"
+
+        def text(self, text: str) -> str:
+            return sentences.unbroken(text)
 
         def link(self, text: str, url: str, title: str | None = None) -> str:
             inside = re.match(r"(#|[\w./-]+(#|$))", url) and "//" not in url

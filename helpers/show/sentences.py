@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 TONES = ("", "good", "warn", "alarm")
 HEADLINE_WORDS = 25
 _NUMBER = r"[-+]?\d+(?:[,.:]\d+)*"
-# What must not part at the end of a line: a number and its unit, the two ends of an interval, a letter and its value.
+_LETTER = r"\b[npq] (?:[=≥≤] ?|&lt; ?|&gt; ?)?"
+# What must not part at the end of a line: a number and its unit, the two ends of an interval, a letter, its sign and its value.
 _TOGETHER = re.compile(
-    rf"(?:\b[A-Z]{{3}} |\b[np] = )?{_NUMBER}(?: (?:%|points?|days?)(?!\w)| to {_NUMBER}(?: (?:%|points?|days?)(?!\w))?)"
+    rf"(?:\b[A-Z]{{3}} |{_LETTER})?{_NUMBER}(?: (?:%|points?|days?)(?!\w)| to {_NUMBER}(?: (?:%|points?|days?)(?!\w))?)"
     rf"|{_NUMBER}%?(?: 至 {_NUMBER}%?(?: (?:个百分点|天|元))?| (?:个百分点|天|元|人|周))"
-    rf"|(?:\b[A-Z]{{3}} |\b[np] = ){_NUMBER}"
+    rf"|(?:\b[A-Z]{{3}} |{_LETTER}){_NUMBER}"
 )
 
 

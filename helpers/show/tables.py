@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 ONE_LINE = 20
 MOST_FOLDED = 104
+# Pixels: what a table has on a phone, of it the first column at most, a column of numbers at least, and between two.
+PHONE, LONG_KEY, NUMBERS, BETWEEN = 358.0, 144.0, 68.0, 14.0
 
 Column = str | tuple[str, str] | tuple[str, str, int]
 
@@ -59,7 +62,7 @@ def table(
     under += [words.word("gate.everyone")] if n and _tells_of_everyone(rows) else []
     under += [words.word("tables.empty")] if not rows else []
     body = _folded(head, rows, (title, subtitle), fold, keep)
-    body += f'<p class="note">{escape(format.joined(under))}</p>' if under else ""
+    body += f'<p class="note">{sentences.unbroken(format.joined(under))}</p>' if under else ""
     text = "\n".join(filter(None, [title, subtitle, plain_grid([str(label) for label, _ in head], rows), *under]))
     return Shown(f'<div class="gr gr-table">{body}</div>', text)
 
@@ -147,24 +150,22 @@ def grid(
 ) -> str:
     """An HTML table: `head` as (label, is it a number), `rows` as (text, class); `caption` is markup already.
 
-    Numbers are what cells hold unless their class says `key`, which saves a third of the bytes. With `stacks`, a table
-    with sentences in its cells names these, since a phone sets them one under the other.
+    Numbers are what cells hold unless their class says `key`, which saves a third of the bytes. With `stacks`, a phone sets
+    the cells of a table that is too wide for it one under the other, each after the name of its column.
     """
     rows = [[(text, _long(text, kind)) for text, kind in row] for row in rows]
     rows = [[row[0], *((text, _dense(kind)) for text, kind in row[1:])] for row in rows]
     texts = [(label.html if isinstance(label, Shown) else escape(label), number) for label, number in head]
     top = "".join(f'<th scope=col{" class=num" if number else ""}>{text}</th>' for text, number in texts)
-    stacks = stacks and any("long" in kind.split() for row in rows for _, kind in row[1:])
-    names = [f' data-l="{escape(label)}"' if stacks else "" for label, _ in head]
+    stacks = stacks and _is_too_wide(head, rows)
     lines = []
     for row in rows:
         first = f'<th scope=row{_kind(row[0][1])}>{escape(row[0][0])}</th>' if row else ""
-        cells = "".join(f"<td{_kind(kind)}{name}>{escape(text)}</td>"
-                        for (text, kind), name in zip(row[1:], names[1:], strict=True))  # fmt: skip
+        cells = "".join(f"<td{_kind(kind)}>{_prose(text, kind)}</td>" for text, kind in row[1:])
         lines.append(f"<tr>{first}{cells}</tr>")
     hidden = " class=quiet" if quiet else ""
     title = f"<caption{hidden}>{caption}</caption>" if caption else ""
-    kind = '"dense stack"' if stacks else "dense"
+    kind = f'"dense stack" style="{_named([str(label) for label, _ in head])}"' if stacks else "dense"
     return f"<table class={kind}>{title}<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
@@ -172,6 +173,29 @@ def _long(text: str, kind: str) -> str:
     """Short keys and dates stay on one line; what is longer may wrap. Numbers never do."""
     numbers = {"num", "open"} & set(kind.split())
     return kind if numbers or len(text) <= ONE_LINE else f"{kind} long".strip()
+
+
+def _prose(text: str, kind: str) -> str:
+    return sentences.unbroken(text) if "long" in kind.split() else escape(text)
+
+
+def _is_too_wide(head: list[tuple[str | Shown, bool]], rows: list[list[tuple[str, str]]]) -> bool:
+    """Whether a phone would have to scroll the table sideways: it has sentences in its cells, or many columns."""
+    from helpers.show.charts import axes
+
+    if any("long" in kind.split() for row in rows for _, kind in row[1:]):
+        return True
+    widths = [
+        max(NUMBERS if number else 0.0, BETWEEN + max([axes.longest(label), *(axes.width(row[at][0]) for row in rows)]))
+        for at, (label, number) in enumerate(head)
+    ]
+    return sum([min(widths[0], LONG_KEY), *widths[1:]]) > PHONE if widths else False
+
+
+def _named(head: list[str]) -> str:
+    """The names of the columns for the style sheet, which sets each before its cells."""
+    texts = [re.sub(r"[^\w ]", lambda sign: f"\\{ord(sign[0]):x} ", label) for label in head]
+    return escape(";".join(f"--c{at}:'{text}'" for at, text in enumerate(texts[1:], 2)))
 
 
 def _dense(kind: str) -> str:
@@ -218,7 +242,7 @@ def _fact(item: object) -> str:
 def skipped(part: str, why: str) -> Shown:
     """One line that says what is not on the page and why."""
     text = words.word("tables.skipped", part=gate.plain(words.label(words.text(part))), why=gate.plain(words.text(why)))
-    return Shown(f'<p class="gr gr-skipped">{escape(text)}</p>', text)
+    return Shown(f'<p class="gr gr-skipped">{sentences.unbroken(text)}</p>', text)
 
 
 def cards(frame: pd.DataFrame) -> Shown:

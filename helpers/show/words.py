@@ -100,6 +100,11 @@ def text(literal: object) -> str:
     return _optional("texts", gate.settings().language).get(str(literal), str(literal))
 
 
+def templates(language: str) -> dict[str, str]:
+    """The English texts with places in them that are filled in for a person, and what they are in a language."""
+    return {english: own for english, own in _optional("texts", language).items() if "{" in english}
+
+
 def prose(notebook: str, cell: str, source: str) -> str:
     """The prose of a notebook's cell; `source` is what it says in English."""
     own = _optional("prose", gate.settings().language).get(notebook, {}).get(cell)

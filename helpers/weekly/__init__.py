@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from helpers.weekly import tables
 from helpers.weekly.mailing import is_dominated, mailed
-from helpers.weekly.numbers import kpis, weeks
+from helpers.weekly.numbers import kpis, watched, weeks
 from helpers.weekly.sending import headline, past_numbers, published
 
-__all__ = ["headline", "is_dominated", "kpis", "mailed", "past_numbers", "published", "tables", "weeks"]
+__all__ = ["headline", "is_dominated", "kpis", "mailed", "past_numbers", "published", "tables", "watched", "weeks"]

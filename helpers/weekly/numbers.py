@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import retention, stats
-from helpers.retention.change.band import CONFIDENCE, bands
+from helpers.retention.change.band import bands, confidence_of
 
 HISTORY = 13
 LARGEST_USUAL = 10**13  # amounts beyond it are mistakes, whose squares no decimal holds
@@ -53,6 +53,11 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
     return frame.fillna(nothing).astype(dict.fromkeys(whole, "int64") | {"net_squares": "float64"})
 
 
+def watched(*, paid: bool, creates: bool) -> int:
+    """How many main numbers there are, which a week is watched by together."""
+    return 3 + creates + 2 * paid
+
+
 def kpis(
     weeks: pd.DataFrame, growth: pd.DataFrame, cube: pd.DataFrame, changes: pd.DataFrame, usual: pd.DataFrame,
     *, last_day: date, paid: bool, creates: bool,
@@ -62,7 +67,8 @@ def kpis(
     Weekly actives, week-1 retention and the net amount have their intervals and usual bands from `changes` and `usual`, which
     pair what each person did in both weeks. Of the others new members are Poisson, payers change by those who pay in one of
     the weeks alone, and contents an active are compared by Welch, whose interval is wider than it need be, since many people
-    are in both weeks; their bands are made in the same way from their own past.
+    are in both weeks; their bands are made in the same way from their own past. All bands are so wide that none of the numbers
+    leaves its own in 19 of 20 usual weeks (`changes` and `usual` made for as many as are `watched`).
 
     Args:
         weeks, growth, cube, changes, usual: Contracts `weeks`, `growth`, `cohort_cube`, `changes`, `usual_weeks`.
@@ -84,19 +90,20 @@ def kpis(
     week = weeks.set_index("week").reindex(every, fill_value=0)
     flows = growth.set_index("week")[["new", "first"]].astype("int64").reindex(every, fill_value=0)
     new = flows["new"].astype(float).where(~flows["first"].astype(bool))
-    first = first_weeks(cube, last_day)
+    first, confidence = first_weeks(cube, last_day), confidence_of(watched(paid=paid, creates=creates))
     rows = [
         _told("weekly_actives", week["active"], week["active"], changes, usual),
-        _judged("new_members", new, _count_change(new), flows["new"], reason=UNKNOWN_PAST, noise=_poisson(new)),
+        _judged("new_members", new, _count_change(new), flows["new"], confidence, reason=UNKNOWN_PAST, noise=_poisson(new)),
         _told("week1_retention", first["rate"], first["size"], changes, usual, reason=NO_COHORT),
     ]
     if creates:
         mean = week["created"] / week["active"].where(week["active"] > 0)
-        rows.append(_judged("content_per_active", mean, _mean_change(week), week["active"], reason="nobody was active"))
+        change = _mean_change(week)
+        rows.append(_judged("content_per_active", mean, change, week["active"], confidence, reason="nobody was active"))
     if paid:
         only = _only(week)
         payers = week["payers"]
-        rows.append(_judged("payers", payers, stats.compare_counts(*only), payers, noise=_poisson(payers)))
+        rows.append(_judged("payers", payers, stats.compare_counts(*only), payers, confidence, noise=_poisson(payers)))
         rows[-1] |= {"left": only[0], "came": only[1]}
         rows.append(_told("net_amount", week["net"], payers, changes, usual))
     return pd.DataFrame(rows)
@@ -132,15 +139,16 @@ def _told(
 
 
 def _judged(
-    metric: str, series: pd.Series, change: stats.Difference, people: pd.Series, *, reason: str = "",
+    metric: str, series: pd.Series, change: stats.Difference, people: pd.Series, confidence: float, *, reason: str = "",
     noise: pd.Series | None = None,
 ) -> dict:
     """One number whose change is known here; its band from its own past, as of the others."""
     row = _row(metric, series, people, reason)
-    found = bands(series.astype(float).to_frame(0), noise=None if noise is None else noise.to_frame(0), every="week")
+    noises = None if noise is None else noise.to_frame(0)
+    found = bands(series.astype(float).to_frame(0), confidence=confidence, noise=noises, every="week")
     lows, highs = (ends[0].clip(lower=0).tail(HISTORY).tolist() for ends in (found.low, found.high))
     p = np.maximum(change.p, found.p[0].iloc[-1])  # NaN, where either is unknown, is never small
-    return {**row, "low": change.low, "high": change.high, "clear": bool(p <= 1 - CONFIDENCE), **_banded(row, lows, highs)}
+    return {**row, "low": change.low, "high": change.high, "clear": bool(p <= 1 - confidence), **_banded(row, lows, highs)}
 
 
 def _banded(row: dict, lows: list[float], highs: list[float]) -> dict:

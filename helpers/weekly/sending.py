@@ -50,6 +50,6 @@ def published(kpis: pd.DataFrame | None, tier_sizes: pd.DataFrame | None, effect
     return found.astype({"value": "float64", "low": "float64", "high": "float64", "n": "int64"})
 
 
-def headline(sentence: str, status: str, quality: str) -> pd.DataFrame:
-    """The front page's first lines (contract `headline`), one row."""
-    return pd.DataFrame([{"sentence": sentence, "status": status, "quality": quality}])
+def headline(sentence: str, status: str, quality: str, doubts: str) -> pd.DataFrame:
+    """The front page's first lines, and those of the other pages (contract `headline`), one row."""
+    return pd.DataFrame([{"sentence": sentence, "status": status, "quality": quality, "doubts": doubts}])

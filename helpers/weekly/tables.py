@@ -57,5 +57,6 @@ HEADLINE = contracts.declare(
         "sentence": ("string", "", "the week's finding"),
         "status": ("string", "", "week, completeness, data until"),
         "quality": ("string", "", "good, amber or red"),
+        "doubts": ("string", "", "what the other pages say of it before their numbers, a line each; empty where it is good"),
     },
 )

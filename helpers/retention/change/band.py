@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as distributions
 
-CONFIDENCE = 1 - 0.05 / 3  # three numbers are watched: together they leave their bands in one usual week of twenty
+FAMILY = 0.95  # of usual weeks, in which none of all the numbers that are watched together leaves its band
 LEAST_VALUES = 8  # before a value, for it to have a band
 WARMING_UP = 3  # the first values, whose mistakes tell nothing
 LEAST_MISTAKES = LEAST_VALUES - WARMING_UP
@@ -43,18 +43,24 @@ class Bands(NamedTuple):
     missing: pd.Series
 
 
+def confidence_of(watched: int) -> float:
+    """Of the band of each of so many numbers that are watched together (Šidák 1967): by chance alone at least one leaves its
+    band in one usual week of twenty."""
+    return FAMILY ** (1 / watched)
+
+
 def bands(
-    values: pd.DataFrame, *, noise: pd.DataFrame | None = None, every: str = "", confidence: float = CONFIDENCE
+    values: pd.DataFrame, *, confidence: float, noise: pd.DataFrame | None = None, every: str = ""
 ) -> Bands:
     """The usual band of each value of some series, each from its earlier values alone.
 
     Args:
         values: A row a period, in order and without gaps; a column a series. NaN where a value is unknown.
+        confidence: Of the band: the share of usual values that lie in it.
         noise: The standard error that sampling alone gives each value, known before it (of a share, from the size of its
             group); of some of the columns. Their bands are never narrower. Without it the series alone decides.
         every: "day": the weekday counts, once there are 3 weeks; "week"; both have a yearly season once there are two
             years (STL, Cleveland and others 1990). "": no season.
-        confidence: Of the band: the share of usual values that lie in it.
     """
     season = np.column_stack([_season(column, every) for column in values.to_numpy(float).T]) if every else 0.0
     given = values.to_numpy(float) - season

@@ -13,11 +13,11 @@ from scipy import stats as distributions
 
 from helpers import contracts, stats
 from helpers.errors import RunFailed
-from helpers.retention.change.band import CONFIDENCE
+from helpers.retention.change.band import confidence_of
 from helpers.retention.change.kitagawa import errors, parts
 from helpers.retention.change.slices_by_week import BASES
 from helpers.retention.change.two_spans import SHARE, Compared, compared, panels, told
-from helpers.retention.change.usual import Usual, usual_now
+from helpers.retention.change.usual import WATCHED, Usual, usual_now
 
 PARTS = ("size", "mix", "rate")
 CHANGES = contracts.declare(
@@ -41,7 +41,7 @@ CHANGES = contracts.declare(
         "now": ("float64", "of what moved", "the same in the last week"),
         "band_low": ("float64", "", "where it usually lies, from its own past; empty while that is too short"),
         "band_high": ("float64", "", "end of it"),
-        "clear": ("boolean", "", "p is below 0.05 / 3 (three numbers): there is a change, and it is not a usual one"),
+        "clear": ("boolean", "", "p is as small as all numbers watched together allow (Šidák): a change, and no usual one"),
         "n": ("int64", "people", "people whom it describes, in the smaller of the two spans"),
         "weeks": ("int64", "weeks", "weeks of the base"),
         "missing": ("int64", "weeks", "further weeks until there is a usual band"),
@@ -49,7 +49,7 @@ CHANGES = contracts.declare(
 )
 
 
-def changes(weeks: pd.DataFrame, steps: pd.DataFrame, *, paid: bool) -> pd.DataFrame:
+def changes(weeks: pd.DataFrame, steps: pd.DataFrame, *, paid: bool, watched: int = WATCHED) -> pd.DataFrame:
     """The change of weekly actives, week-1 retention and net amount in the last week, whole and in parts (contract `changes`).
 
     Each is compared with the week before and with the mean of the up to 13 weeks before (pooled, of the cohorts, for retention,
@@ -62,20 +62,21 @@ def changes(weeks: pd.DataFrame, steps: pd.DataFrame, *, paid: bool) -> pd.DataF
         weeks: Contract `slice_weeks`; its last week is the one that changed.
         steps: As the function gives them.
         paid: Whether the dataset has payments.
+        watched: How many numbers are watched together: the more, the smaller the p of a clear one.
 
     Raises:
         RunFailed: The parts of a dimension do not add up to the change.
     """
-    found = []
+    found, confidence = [], confidence_of(watched)
     for metric in told(weeks, paid=paid):
         people, amounts = panels(weeks, metric)
-        usual = usual_now(people, amounts, metric)
+        usual = usual_now(people, amounts, metric, confidence=confidence)
         for base, most in BASES.items():
             rows: list[dict] = []
             for dimension, spans in compared(people, amounts, weeks, steps, (metric, base, most)):
                 _assert_sum(spans, metric, dimension)
                 rows += _rows(spans, usual, (metric, base, dimension))
-            found += _judged(rows)
+            found += _judged(rows, 1 - confidence)
     return _typed(pd.DataFrame(found, columns=list(CHANGES.columns)))
 
 
@@ -109,13 +110,12 @@ def _rows(spans: Compared, usual: dict[tuple, Usual], what: tuple[str, str, str]
     return found
 
 
-def _judged(rows: list[dict]) -> list[dict]:
+def _judged(rows: list[dict], limit: float) -> list[dict]:
     """With `clear`; where there are parts, their p by Holm (1979) over all of them, in all dimensions."""
     tests = sorted((row for row in rows if row["part"] != "change"), key=lambda row: row["p"])
     largest = 0.0
     for at, row in enumerate(tests):
         largest = row["p"] = max(largest, min(1.0, row["p"] * (len(tests) - at)))
-    limit = 1 - CONFIDENCE
     return [{**row, "clear": row["p"] <= limit} for row in rows]
 
 

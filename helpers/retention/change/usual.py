@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from helpers import contracts
-from helpers.retention.change.band import bands
+from helpers.retention.change.band import bands, confidence_of
 from helpers.retention.change.slices_by_week import PAST, TENURE
 from helpers.retention.change.two_spans import SHARE, panels, told
 
+WATCHED = 3  # numbers: those of `usual_weeks` alone
 USUAL_WEEKS = contracts.declare(
     "usual_weeks",
     grain="one row per number and ISO week",
@@ -42,12 +43,13 @@ class Usual(NamedTuple):
     missing: int
 
 
-def usual_weeks(weeks: pd.DataFrame, *, paid: bool) -> pd.DataFrame:
+def usual_weeks(weeks: pd.DataFrame, *, paid: bool, watched: int = WATCHED) -> pd.DataFrame:
     """Weekly actives, week-1 retention and net amount of each week, in the usual band of each (contract `usual_weeks`).
 
     Args:
         weeks: Contract `slice_weeks`.
         paid: Whether the dataset has payments.
+        watched: How many numbers are watched together: the more, the wider each band.
     """
     nobody = {"value": "float64", "band_low": "float64", "band_high": "float64", "outside": "bool", "n": "int64"}
     parts = [pd.DataFrame(columns=list(USUAL_WEEKS.columns)).astype(nobody)] if weeks.empty else []
@@ -57,7 +59,7 @@ def usual_weeks(weeks: pd.DataFrame, *, paid: bool) -> pd.DataFrame:
         value = pd.DataFrame(moving["change"], people.index)
         noise = pd.DataFrame(least["change"], people.index) if "change" in least else None
         count = (amounts if metric == "weekly_actives" else people).iloc[:, 0].fillna(0).astype("int64")
-        found = _in_band(value, noise, _possible("change", metric)).rename_axis("week").reset_index()
+        found = _in_band(value, noise, _possible("change", metric), confidence_of(watched)).rename_axis("week").reset_index()
         parts.append(found.assign(metric=metric, n=count.to_numpy()))
     return pd.concat(parts, ignore_index=True)[list(USUAL_WEEKS.columns)]
 
@@ -71,29 +73,34 @@ def usual_days(days: pd.Series) -> pd.DataFrame:
     Returns:
         `day`, `value`, `band_low`, `band_high` (NaN in the first weeks), `outside`.
     """
-    return _in_band(days.astype(float).to_frame(), None, (0.0, np.inf), every="day").rename_axis("day").reset_index()
+    confidence = confidence_of(WATCHED)
+    return _in_band(days.astype(float).to_frame(), None, (0.0, np.inf), confidence, every="day").rename_axis("day").reset_index()
 
 
 def _in_band(
-    value: pd.DataFrame, noise: pd.DataFrame | None, possible: tuple[float, float], every: str = "week"
+    value: pd.DataFrame, noise: pd.DataFrame | None, possible: tuple[float, float], confidence: float, every: str = "week"
 ) -> pd.DataFrame:
-    found = bands(value, noise=noise, every=every)
+    found = bands(value, confidence=confidence, noise=noise, every=every)
     known, low, high = value.iloc[:, 0], *(frame.iloc[:, 0].clip(*possible) for frame in (found.low, found.high))
     return pd.DataFrame({"value": known, "band_low": low, "band_high": high, "outside": (known < low) | (known > high)})
 
 
-def usual_now(people: pd.DataFrame, amounts: pd.DataFrame, metric: str) -> dict[tuple[str, str, str], Usual]:
+def usual_now(
+    people: pd.DataFrame, amounts: pd.DataFrame, metric: str, *, confidence: float
+) -> dict[tuple[str, str, str], Usual]:
     """Where each thing that moves usually lies in the last week, by part, dimension and slice.
 
     Args:
         people, amounts: As `panels` gives them.
+        confidence: Of each band.
     """
     moving, least = _moving(people, amounts, metric)
     keys = [(part, *place) for part in moving for place in people.columns]
     values = pd.DataFrame(np.hstack(list(moving.values())))
     at = np.arange(values.shape[1]).reshape(len(moving), -1)
     told = np.hstack([at[list(moving).index(part)] for part in least])
-    found = bands(values, noise=pd.DataFrame(np.hstack(list(least.values())), columns=told), every="week")
+    noise = pd.DataFrame(np.hstack(list(least.values())), columns=told)
+    found = bands(values, confidence=confidence, noise=noise, every="week")
     last = zip(keys, *(frame.iloc[-1] for frame in found[:3]), found.missing, strict=True)
     return {
         key: Usual(*np.clip((low, high), *_possible(key[0], metric)).tolist(), float(p), int(missing))

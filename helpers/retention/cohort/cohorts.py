@@ -124,26 +124,31 @@ def _closed(table: pd.DataFrame, last_day: date, rule: Rule) -> pd.DataFrame:
     return table.drop(columns="begun")
 
 
-def average(cohort_table: pd.DataFrame) -> pd.DataFrame:
+def average(cohort_table: pd.DataFrame, *, least: int = 0) -> pd.DataFrame:
     """The pooled retention curve: over the cohorts that are mature at each age, sum of retained over sum of sizes.
 
     The first period of the data is left out, its users' past being unknown.
 
+    Args:
+        least: The sizes of two ages differ by at least so many people, or not at all: else their difference would tell of
+            the few of a single cohort. Neighbouring cohorts of fewer people come in together, once all of them are mature.
+
     Returns:
         `age`, `cohorts` (how many), `size`, `active` (people), `rate`, `low`, `high` (share, Wilson 95 %).
     """
-    return _pooled(cohort_table, ["age"])
+    return _pooled(cohort_table, [], least)
 
 
 def average_by(
     cube: pd.DataFrame, dimension: str, *, last_day: date, rule: Rule | None = None, ages: int = 13,
-    between: tuple[date, date] | None = None, most: int | None = None,
+    between: tuple[date, date] | None = None, most: int | None = None, least: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """The pooled curve of each slice of a dimension: as `average`, with `slice`; no rows for an unknown dimension.
 
     Args:
         between: The first and the last day on which a cohort may begin that counts; by default all do.
         most: Only so many slices, those of most people.
+        least: As for `average`, of each slice.
     """
     chosen = cube["dimension"] == dimension
     if most is not None:
@@ -152,16 +157,34 @@ def average_by(
     if between is not None:
         chosen &= cube["cohort"].between(*map(pd.Timestamp, between))
     table = _table(cube, chosen, last_day, rule or Rule(), ages, ("slice",))
-    return _pooled(table, ["slice", "age"])
+    return _pooled(table, ["slice"], least)
 
 
-def _pooled(cohort_table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    pooled = mature(cohort_table).groupby(by, as_index=False).agg(
+def _pooled(cohort_table: pd.DataFrame, by: list[str], least: int) -> pd.DataFrame:
+    pooled = in_blocks(mature(cohort_table), by, least).groupby([*by, "age"], as_index=False).agg(
         cohorts=("cohort", "nunique"), size=("size", "sum"), active=("active", "sum")
     )  # fmt: skip
     pooled["rate"] = pooled["active"] / pooled["size"]
     pooled["low"], pooled["high"] = stats.wilson(pooled["active"], pooled["size"])
     return pooled
+
+
+def in_blocks(cells: pd.DataFrame, by: list[str], least: int) -> pd.DataFrame:
+    """The cells of which, at their age, all of the block is there: the fewest neighbouring cohorts with `least` people."""
+    if cells.empty or not least:
+        return cells
+    ends: dict[tuple, pd.Timestamp] = {}
+    sizes = cells.drop_duplicates([*by, "cohort"]).sort_values([*by, "cohort"])
+    for name, own in sizes.groupby(by) if by else [((), sizes)]:
+        waiting, people = [], 0
+        for cohort, size in zip(own["cohort"], own["size"], strict=True):
+            waiting, people = [*waiting, cohort], people + size
+            if people >= least:
+                ends |= {(*name, one): cohort for one in waiting}
+                waiting, people = [], 0
+    end = [ends.get(key, pd.NaT) for key in cells[[*by, "cohort"]].itertuples(index=False, name=None)]
+    newest = cells.groupby([*by, "age"])["cohort"].transform("max")
+    return cells[pd.Series(end, cells.index, dtype=cells["cohort"].dtype) <= newest]
 
 
 def mature(cohort_table: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats as distributions
 
 from helpers import stats
-from helpers.retention.cohort.cohorts import average, mature
+from helpers.retention.cohort.cohorts import average, in_blocks, mature
 
 PEOPLE, NET = "people", "net"
 
@@ -30,7 +30,7 @@ class Value(NamedTuple):
     overall: Ratio
 
 
-def money(cohort_table: pd.DataFrame) -> pd.DataFrame:
+def money(cohort_table: pd.DataFrame, *, least: int = 0) -> pd.DataFrame:
     """Retention of money beside retention of people, pooled over the cohorts that are mature at each age.
 
     Of people: as `average`. Of money: the net amount of the age over the net amount of age 0 of the same cohorts. NaN where they
@@ -38,14 +38,15 @@ def money(cohort_table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         cohort_table: As `cohorts` gives it, on the age.
+        least: As for `average`.
 
     Returns:
         `measure` ("people" or "net"), `age`, `cohorts` (how many), `n` (people whom the number tells of: the cohorts, or the
         smaller group of payers, at age 0 or at the age), `rate`, `low`, `high` (share).
     """
     columns = ["measure", "age", "cohorts", "n", "rate", "low", "high"]
-    people = average(cohort_table).rename(columns={"size": "n"}).assign(measure=PEOPLE)[columns]
-    closed = mature(cohort_table).sort_values(["age", "cohort"])
+    people = average(cohort_table, least=least).rename(columns={"size": "n"}).assign(measure=PEOPLE)[columns]
+    closed = in_blocks(mature(cohort_table), [], least).sort_values(["age", "cohort"])
     start = closed[closed["age"] == 0].set_index("cohort")[["net", "payers"]]
     rows = []
     for age, own in closed.groupby("age"):

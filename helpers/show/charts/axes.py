@@ -78,6 +78,12 @@ def _break(text: str, most: int) -> int:
     return most
 
 
+def longest(text: object, size: float = SIZE) -> float:
+    """How wide the widest part of the words is that no line may break."""
+    parts = (part for word in _BETWEEN.split(format.gate.name(text)) for part in _WITHIN.split(word))
+    return max((width(part, size) for part in parts), default=0.0)
+
+
 def nice(low: float, high: float, count: int = 5) -> list[float]:
     """Round tick values that cover low to high."""
     if not high > low:

@@ -78,7 +78,7 @@ def figure(
     parts = {"kind": words.word(f"kind.{kind}"), "finding": words_of.finding.rstrip(".。"), "reading": reading}
     alt = words_of.alt or words.word("chart.alt", measure=words_of.measure.rstrip(".。"), **parts)
     lines = [note for note in dict.fromkeys(notes) if note]
-    under = f'<p class="note">{escape(format.joined(lines))}</p>' if lines else ""
+    under = f'<p class="note">{sentences.unbroken(format.joined(lines))}</p>' if lines else ""
     title = f"<strong>{sentences.unbroken(words_of.finding)}</strong><span>{sentences.unbroken(words_of.measure)}</span>"
     nothing = f'<p class="note">{escape(words.word("chart.empty"))}</p>'
     plot = f'<div class="plot" aria-hidden="true">{drawing or nothing}</div>'

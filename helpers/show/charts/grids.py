@@ -19,6 +19,7 @@ CELL = 11.0
 ROW = 25.0
 NARROWEST = 28
 BROAD = 560.0  # what does not fit into the usual width may have so much, and scrolls on phones
+LONGEST = 150  # a name beside or above the cells
 GAP = 1
 
 
@@ -212,15 +213,15 @@ def _draw(grid: Grid, legend) -> tuple[str, str]:
     if not any(text for line in grid.texts for text in line):
         return "", ""
     low, high = grid.limits or (0.0, 1.0)
-    names = [axes.wrap(name, 150)[0] for name in grid.rows]
+    names = [axes.wrap(name, LONGEST, lines=1)[0] for name in grid.rows]
     sized = max((axes.width(text) for text in grid.after), default=0.0)
     # Whole numbers make sharp edges and short paths.
     left = ceil(max((axes.width(name) for name in names), default=0.0) + sized + (24 if sized else 12))
     many = max(len(grid.columns), 1)
     wide, look = _room(left + many * NARROWEST + 4)
     cell = floor(min((wide - left - 4) / many, 96.0))
-    heads = [axes.wrap(name, cell - 4) for name in grid.columns]
-    top = 8 + axes.LINE * (max((len(head) for head in heads), default=1) + bool(grid.corner))
+    heads, turned, upper = _heads(grid.columns, cell)
+    top = 8 + upper + axes.LINE * bool(grid.corner)
     tall = ROW if many > 8 else ROW + 6
     top = ceil(top)
     bottom = 30.0 if legend else 4.0
@@ -231,10 +232,20 @@ def _draw(grid: Grid, legend) -> tuple[str, str]:
     for at, name in enumerate(palette.RAMP):
         found = zip(*np.nonzero(steps == at), strict=True)
         svg.blocks(sheet, name, [(j, i + 1 - gap_y, j + 1 - gap_x, i) for i, j in found])
-    _grid_words(sheet, grid, names, heads, cell, steps)
+    _head_words(sheet, grid.corner, heads, turned)
+    _grid_words(sheet, grid, names, cell, steps)
     if legend:
         _legend(sheet, legend(low), legend(high))
     return svg.markup(sheet), look
+
+
+def _heads(columns: list[str], cell: float) -> tuple[list[list[str]], bool, float]:
+    """The lines of each head, whether they run upwards, as all do where a word of one is too wide, and how high they stand."""
+    if all(axes.longest(name) <= cell - 4 for name in columns):
+        heads = [axes.wrap(name, cell - 4) for name in columns]
+        return heads, False, axes.LINE * max((len(head) for head in heads), default=1)
+    heads = [axes.wrap(name, LONGEST, lines=1) for name in columns]
+    return heads, True, max(axes.width(head) for head, in heads)
 
 
 def _room(needed: float) -> tuple[float, str]:
@@ -250,13 +261,19 @@ def _steps(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.where(np.isnan(numbers), -1, np.clip(np.nan_to_num(places), 0, len(palette.RAMP) - 1)).astype(int)
 
 
-def _grid_words(sheet: svg.Sheet, grid: Grid, names, heads, cell: float, steps: np.ndarray) -> None:
-    if grid.corner:
-        svg.put(sheet, sheet.left, 13, grid.corner)
+def _head_words(sheet: svg.Sheet, corner: str, heads: list[list[str]], turned: bool) -> None:
+    if corner:
+        svg.put(sheet, sheet.left, 13, corner)
     for j, head in enumerate(heads):
+        if turned:
+            svg.upright(sheet, sheet.x(j + 0.5) + 4.5, sheet.top - 7, head[0])
+            continue
         for i, line in enumerate(head):
             up = (len(head) - 1 - i) * axes.LINE
             svg.put(sheet, sheet.x(j + 0.5), sheet.top - 7 - up, line, "m")
+
+
+def _grid_words(sheet: svg.Sheet, grid: Grid, names, cell: float, steps: np.ndarray) -> None:
     readable = all(axes.width(text, CELL) <= cell - 2 for line in grid.texts for text in line)
     for i, (name, after) in enumerate(zip(names, grid.after, strict=True)):
         middle = sheet.y(i + 0.5) + 4.5

@@ -28,6 +28,7 @@ def bars(
     n: str | None = None,
     group: str | None = None,
     focus: object = None,
+    clear: str | None = None,
     parts: bool = True,
     digits: int | None = None,
     alt: str | None = None,
@@ -40,6 +41,7 @@ def bars(
         n: People behind a bar; small groups are withheld.
         group: A column whose values head blocks of bars (the dimensions of several tiers).
         focus: The bar to accent; the others turn grey.
+        clear: A column: whether the finding calls the bar a change; the others turn grey.
         parts: The bars are parts of a whole that readers may know (tiers of all members, channels of all who came),
             so that a single withheld one takes another with it; False for periods or unrelated things.
     """
@@ -48,22 +50,23 @@ def bars(
     safe = gate.withhold(frame, n, [c for c in (value, low, high) if c], parts=parts, within=group)
     said = figure.settled(said, safe[value])
     records = safe.to_dict("records")
-    drawing = _bars(records, said, (category, group), (value, low, high), focus) if records else ""
+    drawing = _bars(records, said, (category, group), (value, low, high), (focus, clear)) if records else ""
     keys = [c for c in (category, group) if c]
     head, rows = figure.data(safe, said, keys=keys, values=[value], low=low, high=high, n=n)
     notes = figure.notes(safe, band="interval_bar" if low and drawing else "")
+    notes += [words.word("chart.grey_bar") if clear and drawing and not all(safe[clear]) else ""]
     reading = figure.extremes([words.tier(record[category]) for record in records], list(safe[value]), said)
     return figure.figure("bars", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 
 
-def _bars(records: list[dict], said, keys, columns, focus) -> str:
+def _bars(records: list[dict], said, keys, columns, accented) -> str:
     (category, group), value = keys, columns[0]
     places, height = _places(records, category, group)
     labels = [axes.wrap(words.tier(record[category]), GUTTER) for record in records]
     signed = said.unit != "share" and any(number < 0 for number in figure.floats(record[value] for record in records))
     texts = [record["withheld"] or said.value(record[value], sign=signed) for record in records]
     sheet = _bar_sheet(records, said, labels, texts, height, columns)
-    _draw_bars(sheet, records, places, category, columns, focus)
+    _draw_bars(sheet, records, places, category, columns, accented)
     _bar_words(sheet, records, places, labels, texts, columns)
     return svg.markup(sheet)
 
@@ -92,11 +95,11 @@ def _bar_sheet(records, said, labels, texts, height, columns) -> svg.Sheet:
     return svg.sheet(height, margins=(left + before, after, 0, 0), xlim=(low, high), ylim=(0, height))
 
 
-def _draw_bars(sheet: svg.Sheet, records, places, category, columns, focus) -> None:
+def _draw_bars(sheet: svg.Sheet, records, places, category, columns, accented) -> None:
     value, low, high = columns
     ink, base = palette.TOKENS["ink"][0], palette.TOKENS["base"][0]
     for record, (middle, _) in zip(records, places, strict=True):
-        tone, at = _bar_tone(record, category, focus), sheet.height - middle
+        tone, at = _bar_tone(record, category, *accented), sheet.height - middle
         number = figure.floats([record[value]])[0]
         if not math.isnan(number):
             svg.blocks(sheet, tone, [(min(number, 0.0), at - BAR / 2, max(number, 0.0), at + BAR / 2)])
@@ -119,9 +122,11 @@ def _blocks(places: list[tuple[float, str]]) -> list[tuple[float, float]]:
     return found
 
 
-def _bar_tone(record: dict, category: str, focus: object) -> str:
+def _bar_tone(record: dict, category: str, focus: object, clear: str | None) -> str:
     if record["few"]:
         return "faint"
+    if clear:
+        return "accent" if record[clear] else "quiet"
     if focus is not None:
         return "accent" if str(record[category]) == str(focus) else "quiet"
     return palette.KNOWN.get(str(record[category]).replace("_", " "), "accent")
@@ -162,6 +167,7 @@ def forest(
     measure: str,
     unit: str = "points",
     n: str | None = None,
+    clear: str | None = None,
     null: float = 0.0,
     digits: int | None = None,
     alt: str | None = None,
@@ -171,6 +177,8 @@ def forest(
     Args:
         frame: One row an estimate: `label`, `value`, `low`, `high`, all in the unit (points: shares, 0 to 1).
         n: People behind an estimate (of the smaller arm); small groups are withheld.
+        clear: A column: whether the estimate differs from no effect, its number of neighbours allowed for, as the finding
+            says; else it is grey, whatever its own interval. None: the intervals hold all at once, or there is one.
         null: The value of no effect: 0 for differences, 1 for ratios.
     """
     said = figure.said(finding, measure, unit, digits, alt)
@@ -180,16 +188,23 @@ def forest(
     texts = [_effect_text(record, said, value, low, high) for record in records]
     estimates = [figure.floats([record[c] for c in (value, low, high)]) for record in records]
     names = [axes.wrap(words.tier(record[label]), GUTTER, 3) for record in records]
-    few = [bool(record["few"]) for record in records]
-    drawing = _forest(said, names, texts, estimates, few, null) if figure.any_number(safe[value]) else ""
+    apart = [_is_apart(numbers, null) and not record["few"] for numbers, record in zip(estimates, records, strict=True)]
+    sure = [own and bool(record[clear] if clear else True) for own, record in zip(apart, records, strict=True)]
+    drawing = _forest(said, names, texts, estimates, sure, null) if figure.any_number(safe[value]) else ""
     head, rows = figure.data(safe, said, keys=[label], values=[value], low=low, high=high, n=n)
     notes = figure.notes(safe, band="interval_bar" if drawing else "")
+    notes += [words.word("chart.grey_effect") if sure != apart else ""]
     told = (f"{words.tier(r[label])} {' '.join(t)}" for r, t in zip(records[:6], texts, strict=False))
     reading = format.joined(told, "clauses")
     return figure.figure("forest", drawing, said, head=head, rows=rows, reading=reading, notes=notes)
 
 
-def _forest(said, names, texts, estimates, few, null: float) -> str:
+def _is_apart(numbers: list[float], null: float) -> bool:
+    _, low, high = numbers
+    return sentences.verdict(low - null, high - null) in ("up", "down")
+
+
+def _forest(said, names, texts, estimates, sure, null: float) -> str:
     ticks = axes.nice(*axes.span([null, *(v for numbers in estimates for v in numbers)]), count=4)
     left = max(axes.width(line) for lines in names for line in lines) + 16
     right = max(axes.width(line) for lines in texts for line in lines) + 14
@@ -198,7 +213,7 @@ def _forest(said, names, texts, estimates, few, null: float) -> str:
                       ylim=(len(names) - 0.5, -0.5))  # fmt: skip
     _forest_ground(sheet, ticks, null, said.unit)
     for at, (name, text) in enumerate(zip(names, texts, strict=True)):
-        _effect(sheet, at, estimates[at], null, few[at])
+        _effect(sheet, at, estimates[at], sure[at])
         _effect_words(sheet, at, name, text)
     return svg.markup(sheet)
 
@@ -221,12 +236,11 @@ def _forest_ground(sheet: svg.Sheet, ticks: list[float], null: float, unit: str)
     sheet.axes.plot([null, null], sheet.ylim, color=palette.TOKENS["base"][0], linewidth=1.6, zorder=2)
 
 
-def _effect(sheet: svg.Sheet, at: int, numbers: list[float], null: float, few: bool) -> None:
+def _effect(sheet: svg.Sheet, at: int, numbers: list[float], sure: bool) -> None:
     if any(map(math.isnan, numbers)):
         return
     value, low, high = numbers
-    clear = sentences.verdict(low - null, high - null) != "unclear" and not few
-    tone = palette.TOKENS["accent" if clear else "quiet"][0]
+    tone = palette.TOKENS["accent" if sure else "quiet"][0]
     sheet.axes.plot([low, high], [at, at], color=tone, linewidth=2.4, zorder=3)
     sheet.axes.plot([value], [at], "o", color=tone, markersize=10, markeredgewidth=0, zorder=4)
 

@@ -104,6 +104,12 @@ def put(on: Sheet, x: float, y: float, words: object, look: str = "") -> None:
     on.words.setdefault((look, _short(y)), []).append((_short(x), gate.escape(words)))
 
 
+def upright(on: Sheet, x: float, y: float, words: object) -> None:
+    """Set words that run up from x, y (SVG units), turned by a right angle."""
+    place = f"{_short(x)} {_short(y)}"
+    on.marks.append(f'<text transform="translate({place}) rotate(-90)">{gate.escape(words)}</text>')
+
+
 def leader(on: Sheet, start: tuple[float, float], end: tuple[float, float]) -> None:
     """A dotted line from a mark to its words (SVG units), where they do not touch."""
     path = f"M{_short(start[0])} {_short(start[1])}L{_short(end[0])} {_short(end[1])}"

@@ -10,7 +10,9 @@ from helpers.show import gate, said, tables, words
 from helpers.show.gate import Shown, escape
 from helpers.show.words import word
 
-TIERS = ("lifecycle", "activity", "contribution", "payment", "value", "rfm class")
+TIERS = ("lifecycle", "activity", "contribution", "payment", "value", "rfm_class")
+OURS = ("age_band",)  # of what else is known, the attributes whose values are words of ours
+FLAGS = ("repurchased", "resurrected", "refunded")
 _INTEREST = re.compile(r"(.*) \((\d+)%\)", re.DOTALL)
 
 
@@ -24,14 +26,14 @@ def person(told: pd.DataFrame) -> Shown:
     name = rows.pop("pseudonym", "")
     if not rows:
         return Shown(f'<p class="gr gr-skipped">{escape(name)}</p>', gate.plain(name))
-    tiers = [(words.label(what), words.tier(rows.pop(what))) for what in TIERS if what in rows]
+    tiers = [(words.dimension(what), words.tier(rows.pop(what))) for what in TIERS if what in rows]
     tastes = [rows.pop(what) for what in list(rows) if what.startswith("interest ") and what[9:].isdecimal()]
     tags = {what.removeprefix("tag "): rows.pop(what) for what in list(rows) if what.startswith("tag ")}
     parts = [
         f'<p class="gr-badges"><strong>{escape(name)}</strong>{"".join(_badge(*tier) for tier in tiers)}</p>',
         _section(word("portrait.interests"), "".join(map(_interest, tastes))),
-        _section(word("portrait.tags"), tables.bullet(f"{tag}: {why}" for tag, why in tags.items()) if tags else ""),
-        _section(word("portrait.known"), tables.facts({words.label(what): value for what, value in rows.items()}).html),
+        _section(word("portrait.tags"), tables.bullet(_tag(*own) for own in tags.items()) if tags else ""),
+        _section(word("portrait.known"), tables.facts({words.label(what): _known(what, own) for what, own in rows.items()}).html),
     ]
     text = "\n".join(f"{what}: {value}" for what, value in zip(told["what"], told["value"], strict=True))
     return Shown(f'<div class="gr gr-portrait">{"".join(parts)}</div>', gate.plain(text))
@@ -81,6 +83,17 @@ def _few(count: int, *, hidden: bool, k: int) -> str:
     if hidden:
         return word("gate.withheld")
     return f"<{k}" if 0 < count < k else f"{count:,}"
+
+
+def _tag(name: str, why: str) -> str:
+    return word("join.pair", first=words.text(name), then=said.rules.reason(why))
+
+
+def _known(what: str, value: str) -> tuple[str, str]:
+    """A value in words where it is one of ours, else as the data have it."""
+    if what in FLAGS:
+        return word(f"portrait.{value}"), "text"
+    return words.tier(value) if what in OURS else value, "date" if what.endswith("_day") else "text"
 
 
 def _badge(name: str, value: str) -> str:

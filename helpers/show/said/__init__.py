@@ -19,6 +19,7 @@ from helpers.show.said import (
     overview,
     pain,
     review,
+    rules,
     survival,
     tags,
     warning,
@@ -27,5 +28,5 @@ from helpers.show.said import (
 
 __all__ = [
     "change", "clusters", "cohorts", "decisions", "distinct", "drift", "effects", "experiments", "front", "growth", "likelihood",
-    "moves", "next_interest", "overview", "pain", "review", "survival", "tags", "warning", "worth",
+    "moves", "next_interest", "overview", "pain", "review", "rules", "survival", "tags", "warning", "worth",
 ]  # fmt: skip

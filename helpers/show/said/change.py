@@ -140,8 +140,8 @@ def parts(changes: pd.DataFrame, name: str, dimension: str, base: str = "past_me
         base: week_before or past_mean.
 
     Returns:
-        `part` (in words), `slice`, `value`, `low`, `high` (in the unit of the metric), `n` (people); no rows where nothing
-        is known.
+        `part` (in words), `slice`, `value`, `low`, `high` (in the unit of the metric), `n` (people), `clear` (outside of its
+        usual band, the number of comparisons allowed for); no rows where nothing is known.
     """
     own = changes[(changes["metric"] == name) & (changes["base"] == base)]
     rows = [own[(own["dimension"] == "all") & (own["part"] == "change")]]
@@ -153,9 +153,10 @@ def parts(changes: pd.DataFrame, name: str, dimension: str, base: str = "past_me
         rows.append(of_part[of_part["slice"].isin(shown)])
         rest = of_part[~of_part["slice"].isin(shown)]
         if len(rest):
-            rows.append(pd.DataFrame([{"part": part, "slice": "other", "value": rest["value"].sum(), "n": rest["n"].sum()}]))
-    found = pd.concat(rows, ignore_index=True).reindex(columns=["part", "slice", "value", "low", "high", "n"])
-    return found.assign(part=[word(f"said.change.part_{part}") for part in found["part"]])
+            sums = {"value": rest["value"].sum(), "n": rest["n"].sum()}
+            rows.append(pd.DataFrame([{"part": part, "slice": "other", **sums, "clear": False}]))
+    found = pd.concat(rows, ignore_index=True).reindex(columns=["part", "slice", "value", "low", "high", "n", "clear"])
+    return found.assign(clear=found["clear"].astype(bool), part=[word(f"said.change.part_{part}") for part in found["part"]])
 
 
 def measure(dimension: str) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from helpers.show import format, gate, sentences
-from helpers.show.words import subject, text, word
+from helpers.show import format, gate, sentences, words
+from helpers.show.said import experiments
+from helpers.show.words import subject, word
 
 MOST = 3  # checks that are named in one sentence
 FINEST = 6  # decimals
@@ -19,7 +20,7 @@ TOP, OF_TOP = 0.99, ("largest_ok", "largest_skew")  # told of the largest hundre
 OF_FEW = ("several", "rule", "unplanned")  # whose numbers are those of the people that they count
 FREE = ("count", "days")  # what is not about people
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-CUT = re.compile(r"^(\w+) = ")  # the slice before its level
+CUT = re.compile(r"^(\w+) = (.*)$", re.DOTALL)  # a slice and its level
 NUMBERLESS = ("gate", "nothing", "running", "waiting", "guardrail_untold")
 GUARDED = ("violated", "guardrail_open", "guardrail_too_long")
 COLUMNS = {
@@ -165,7 +166,7 @@ def _where(row: Mapping) -> str:
     """Days as dates."""
     where = gate.name(row["where"])
     if row["check"] in ("by_slice", "imbalance"):
-        where = CUT.sub(lambda found: f"{text(found[1])} = ", where)
+        where = CUT.sub(lambda found: f"{words.dimension(found[1]).lower()} = {experiments.level(found[1], found[2])}", where)
     return DAY.sub(lambda found: format.day(found[0]), where) if row["check"] in ("by_day", "changed", "imbalance") else where
 
 

@@ -56,7 +56,7 @@ def topics(found: pd.DataFrame, most: int = 3) -> str:
     shown = found[~gate.are_small(found["people"])]
     if shown.empty:
         return word("said.drift.nobody" if found.empty else "finding.too_few")
-    sure = shown[shown["q"] <= SURE]
+    sure = shown[is_sure(shown)]
     sides = [("won", sure[sure["low"] > 0]), ("lost", sure[sure["high"] < 0])]
     said = [
         word(f"said.drift.{side}", topics=sentences.listed([_change(row) for row in rows.head(most).to_dict("records")], most))
@@ -64,6 +64,11 @@ def topics(found: pd.DataFrame, most: int = 3) -> str:
         if len(rows)
     ]
     return format.joined(said, "clauses") or word("said.drift.no_topic", n=len(shown))
+
+
+def is_sure(found: pd.DataFrame) -> pd.Series:
+    """Whether a topic's change is one when the number of topics is allowed for: what the title names and the figure accents."""
+    return found["q"] <= SURE
 
 
 def _change(row: dict) -> str:

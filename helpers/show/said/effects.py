@@ -92,9 +92,12 @@ def beside(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def drawn(rows: pd.DataFrame) -> pd.DataFrame:
-    """What the forest shows: planned relative effects that have an interval, the primary ones first."""
+    """What the forest shows: planned relative effects that have an interval, the primary ones first; `clear` are those
+    that leave out no change and still do when corrected in their family."""
     own = planned(rows)
     own = own[own["relative_low"].notna() & own["relative_high"].notna()]
+    apart = (own["relative_low"] > 0) | (own["relative_high"] < 0)
+    own = own.assign(clear=apart & ~(own["p_corrected"] >= own["alpha"]))
     return own.sort_values("primary", ascending=False, kind="stable").head(FOREST)
 
 
@@ -104,7 +107,7 @@ def forest(rows: pd.DataFrame) -> str:
     own = own[~gate.are_small(own["smaller"])]
     if own.empty:
         return word("finding.too_few")
-    clear = int(((own["relative_low"] > 0) | (own["relative_high"] < 0)).sum())
+    clear = int(own["clear"].sum())
     return word("said.effects.forest" if clear else "said.effects.forest_none", clear=clear, total=len(own))
 
 
@@ -280,6 +283,8 @@ def _method(row: Mapping) -> str:
 def method(method: str) -> str:
     """What a method is called."""
     name, _, of = method.partition(" ")
+    if name == "post-stratified" and of:
+        return word("said.effects.stratified", stratum=words.dimension(of.removeprefix("by ")).lower())
     return word("said.effects.at_quantile", quantile=of) if name == "quantile" else text(method)
 
 

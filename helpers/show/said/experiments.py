@@ -64,7 +64,8 @@ def _differs(own: pd.DataFrame) -> str:
     if len(seen) < 2:
         return word("said.experiments.slices_few", **parts)
     least, most = (_sized(row, "shrunk", "shrunk_low", "shrunk_high") for row in (seen.iloc[0], seen.iloc[-1]))
-    ends = {"least": level(seen["level"].iloc[0]), "most": level(seen["level"].iloc[-1])}
+    least_of, most_of = (level(seen["slice"].iloc[0], seen["level"].iloc[at]) for at in (0, -1))
+    ends = {"least": least_of, "most": most_of}
     return word("said.experiments.slices_named", least_size=least, most_size=most, **ends, **parts)
 
 
@@ -78,8 +79,8 @@ def slice_figures(rows: pd.DataFrame) -> Shown:
     groups = [own for _, own in named.groupby(["experiment", "metric", "variant", "slice"], sort=False)]
     made = [
         charts.forest(
-            own.assign(level=own["level"].map(level)), label="level", value="shrunk", low="shrunk_low", high="shrunk_high",
-            n="smaller", unit=own["unit"].iloc[0], finding=_differs(own),
+            own.assign(level=[level(own["slice"].iloc[0], name) for name in own["level"]]), label="level", value="shrunk",
+            low="shrunk_low", high="shrunk_high", n="smaller", unit=own["unit"].iloc[0], finding=_differs(own),
             measure=word("said.experiments.slices_measure", slice=_dimension(own["slice"].iloc[0])),
         )
         for own in groups[:MOST]
@@ -100,16 +101,19 @@ def slice_rows(rows: pd.DataFrame) -> pd.DataFrame:
         "shrunk_told": lambda row: format.value(row["shrunk"], row["unit"], sign=True),
         "shrunk_interval": lambda row: format.interval(row["shrunk_low"], row["shrunk_high"], row["unit"]),
     }
+    parts = [[_dimension(row["slice"]), level(row["slice"], row["level"])] for row in records]
     groups = [
-        word("join.pair", first=row["label"], then=format.joined([_dimension(row["slice"]), level(row["level"])], "commas"))
-        for row in records
+        word("join.pair", first=row["label"], then=format.joined(own, "commas"))
+        for row, own in zip(records, parts, strict=True)
     ]
     return rows.assign(group=groups, whole=rows["label"] + rows["slice"], **_told(records, texts, "smaller"))
 
 
-def level(name: str) -> str:
-    """A group by the value that it has in common."""
-    return gate.name(words.tier(name)) if name else word("said.experiments.unknown_level")
+def level(cut: str, name: str) -> str:
+    """A group of a slice by the value that it has in common: of `seniority` a word of ours, else as the data have it."""
+    if name in ("", "?"):
+        return word("said.experiments.unknown_level")
+    return words.tier(name) if cut == "seniority" else gate.name(name)
 
 
 def trends(rows: pd.DataFrame) -> list[str]:

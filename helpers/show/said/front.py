@@ -34,20 +34,45 @@ def banner(quality: str, ledger: pd.DataFrame, suspicions: pd.DataFrame, *, last
         last_day: Of the week.
         data_until: How far the data reach.
     """
-    shares = ledger["quarantined"] / ledger["rows_in"].clip(lower=1)
-    worst = {"worst": format.value(shares.max() if len(shares) else 0.0, "share")}
     if quality == "good":
-        return sentences.say(sentences.linked(word("front.good", **worst), CLEANING, "ledger-of-rows"))
+        worst = format.value(_unusable(ledger).max() if len(ledger) else 0.0, "share")
+        return sentences.say(sentences.linked(word("front.good", worst=worst), CLEANING, "ledger-of-rows"))
     said = []
     if quality == "red":
-        days = {"data_until": format.value(data_until, "date"), "last_day": format.value(last_day, "date")}
+        days = _days(last_day, data_until)
         said = [sentences.linked(word("front.red", **days), CLEANING, "coverage-by-kind"), word("front.red_todo", **days)]
+    said += [sentences.linked(text, CLEANING, cell) for text, cell in _odd(ledger, suspicions, last_day)]
+    return sentences.say(*said, tone="alarm" if quality == "red" else "warn")
+
+
+def doubts(quality: str, ledger: pd.DataFrame, suspicions: pd.DataFrame, *, last_day: object, data_until: object) -> str:
+    """What every other page says before its numbers, which stay there: why not to rely on them, a line each; "" where they can
+    be trusted. The arguments are those of `banner`."""
+    if quality == "good":
+        return ""
+    days = _days(last_day, data_until)
+    said = [word(f"front.doubted_{quality}", **days), word("front.red_todo", **days) if quality == "red" else ""]
+    said += [text for text, _ in _odd(ledger, suspicions, last_day)]
+    return "\n".join(sentences.ended(text) for text in said if text)
+
+
+def _unusable(ledger: pd.DataFrame) -> pd.Series:
+    """The share of each file that cannot be used."""
+    return ledger["quarantined"] / ledger["rows_in"].clip(lower=1)
+
+
+def _days(last_day: object, data_until: object) -> dict[str, str]:
+    return {"data_until": format.value(data_until, "date"), "last_day": format.value(last_day, "date")}
+
+
+def _odd(ledger: pd.DataFrame, suspicions: pd.DataFrame, last_day: object) -> list[tuple[str, str]]:
+    """What to look at twice, each with the cell of the page of cleaning that shows it."""
+    shares, said = _unusable(ledger), []
     if len(shares) and shares.max() > FEW_ROWS:
         file = gate.name(ledger["file"].iloc[int(shares.to_numpy().argmax())])
-        said.append(sentences.linked(word("front.rows", file=file, **worst), CLEANING, "reasons-for-setting-aside"))
-    for row in odd_hours(suspicions, last_day).to_dict("records"):
-        said.append(sentences.linked(word(f"front.{row['rule']}", when=_when(row["subject"])), CLEANING, "suspicions"))
-    return sentences.say(*said, tone="alarm" if quality == "red" else "warn")
+        said.append((word("front.rows", file=file, worst=format.value(shares.max(), "share")), "reasons-for-setting-aside"))
+    rows = odd_hours(suspicions, last_day).to_dict("records")
+    return said + [(word(f"front.{row['rule']}", when=_when(row["subject"])), "suspicions") for row in rows]
 
 
 def odd_hours(suspicions: pd.DataFrame, last_day: object) -> pd.DataFrame:

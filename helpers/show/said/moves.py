@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers import stats
 from helpers.show import format, gate, sentences, suppress, words
+from helpers.show.said import rules
 from helpers.show.words import subject, text, tier, word
 
 MOVED = ("upgraded", "fell", "changed", "entered")
@@ -136,6 +137,11 @@ def balance(flows: pd.DataFrame, dimension: str) -> pd.DataFrame:
     wide = own.pivot_table(index="week", columns="kind", values="people", aggfunc="sum", fill_value=0)
     wide = wide.reindex(index=sorted(flows["week"].unique()), columns=list(MOVED), fill_value=0)
     return wide.reset_index().rename_axis(columns=None)
+
+
+def standards(sizes: pd.DataFrame) -> pd.DataFrame:
+    """The named segments with their conditions in words."""
+    return sizes.assign(when=[rules.condition(when) for when in sizes["when"]])
 
 
 def named(sizes: pd.DataFrame) -> str:

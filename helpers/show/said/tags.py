@@ -5,13 +5,16 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.show import format, gate
+from helpers.show.said import rules
 from helpers.show.words import subject, text, word
 
 
 def rows(sizes: pd.DataFrame) -> pd.DataFrame:
-    """The sizes with `change` (people now less people a week ago) and `smallest`, the smaller of the two groups told of."""
+    """The sizes with `change` (people now less people a week ago) and `smallest`, the smaller of the two groups told of; the
+    rule in words."""
     both = sizes[["people", "before"]].where(sizes[["people", "before"]] > 0)
-    return sizes.assign(change=sizes["people"] - sizes["before"], smallest=both.min(axis=1).fillna(0))
+    told = [rules.condition(when) for when in sizes["when"]]
+    return sizes.assign(change=sizes["people"] - sizes["before"], smallest=both.min(axis=1).fillna(0), when=told)
 
 
 def carried(sizes: pd.DataFrame) -> str:
