@@ -5,18 +5,28 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
 
-if __name__ == "__main__" and not sys.flags.safe_path:
-    del sys.path[0]  # the folder where one stands: a html.py or pandas.py may lie there, beside somebody's data
+if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the folder where one stands: a html.py or pandas.py may lie there, beside somebody's data
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of an import; `main` says more
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from typer.core import TyperCommand
+from helpers.errors import GrowthRingsError, Stopped, without_passwords
+from helpers.runs import doctor as machine
+from helpers.runs import stopping
 
-from helpers.errors import GrowthRingsError, without_passwords
+try:
+    import typer
+    from typer.core import TyperCommand
+except ImportError as missing:
+    print(machine.of_import(missing), file=sys.stderr)
+    sys.exit(machine.EnvironmentFault.exit_code)
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -73,10 +83,10 @@ def report(
     every: Annotated[bool, typer.Option("--all", help="Every dataset under data/ whose sources are there.")] = False,
 ) -> None:
     """Build the weekly report of a dataset; steps whose key has not changed are reused."""
-    from helpers.runs import doctor, failures, pipeline, progress
+    from helpers.runs import failures, pipeline, progress
     from helpers.show import gate
 
-    doctor.check_versions()
+    machine.check_versions()
     request = _request(dataset, week, root, given, only, force)
     if count != 1 or every:
         _report_several(request, count, every)
@@ -161,9 +171,7 @@ def dictionary(artefact: Annotated[str | None, typer.Argument(metavar="ARTEFACT"
 @app.command()
 def doctor() -> None:
     """Say what is missing or unsuitable on this machine, with the remedy, one line each."""
-    from helpers.runs import doctor as checks
-
-    faults = checks.faults()
+    faults = machine.faults()
     for fault in faults:
         print(fault)
     if faults:
@@ -211,9 +219,9 @@ def lab(
 ) -> None:
     """Open JupyterLab on copies of the notebooks with these parameters; copies that were edited are kept."""
     from helpers import paths
-    from helpers.runs import doctor, scratch, store
+    from helpers.runs import scratch, store
 
-    doctor.check_versions()
+    machine.check_versions()
     if root:
         os.environ[store.SOURCES_VARIABLE] = str(Path(root).resolve())
     made = scratch.prepare(_request(dataset, week, root, given, None, False))
@@ -262,13 +270,19 @@ def main() -> None:
     """Run the command; what a person can mend is said without a traceback, with its own exit code."""
     sys.stdout.reconfigure(errors="backslashreplace")  # a log in a poor encoding is no reason to fail
     atexit.register(gc.freeze)  # or the interpreter sifts all memory once more at its end, a third of a second
-    try:
-        app(prog_name="python -m helpers")
-    except GrowthRingsError as fault:
-        print(f"\n{fault}", file=sys.stderr)
-        sys.exit(fault.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with stopping.by_signals() as asked:
+        try:
+            app(prog_name="python -m helpers")
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (Exception, Stopped) as fault:
+            said = asked[0] if asked else fault
+            if isinstance(said, ImportError) and not str(said.name).startswith("helpers"):
+                said = machine.of_import(said)
+            if not isinstance(said, GrowthRingsError | Stopped):
+                raise
+            print(f"\n{said}", file=sys.stderr)
+            sys.exit(said.exit_code)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from helpers.errors import EnvironmentFault
+from helpers.errors import of_disk
 
 PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
 DEFAULTS = PROJECT / "helpers" / "defaults"
 BUILT_ROOT_VARIABLE = "GROWTH_RINGS_BUILT"
 UNFINISHED = ".part"
+LEFT_SECONDS = 3600  # an unfinished file this old is nobody's any more
 
 
 def built_root() -> Path:
@@ -34,42 +38,117 @@ def reports(dataset: str) -> Path:
 
 
 def beside(path: Path) -> Path:
-    """A hidden name beside a file, of nobody else's."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}{UNFINISHED}")
+    """A hidden name beside a file, of nobody else's; it says which process makes it."""
+    return path.with_name(f".{path.name}.{token()}{UNFINISHED}")
+
+
+def token() -> str:
+    """What a name ends with that is nobody else's: which process makes the file, and some letters."""
+    return f"{os.getpid()}-{secrets.token_hex(6)}"
+
+
+def sweep(folder: Path) -> None:
+    """Remove below a folder what processes that are gone have left unfinished."""
+    for left in [*folder.rglob(f".*{UNFINISHED}")]:
+        with suppress(OSError):
+            if is_nobodys(left):
+                remove(left)
+
+
+def sweep_unnamed(folder: Path, named: set[str], before: set[str]) -> None:
+    """Remove Parquet files that a folder's index does not name: those that it named before, and what a killed process made."""
+    for path in folder.glob("*.parquet"):
+        if path.name not in named and (path.name in before or is_nobodys(path)):
+            path.unlink(missing_ok=True)
+
+
+def is_nobodys(path: Path) -> bool:
+    """Whether the process that made a file is gone; of one that does not say which process that is, whether it is old."""
+    maker = re.search(r"\b([0-9]+)-[0-9a-f]{12}\.[a-z]+$", path.name)
+    return bool(maker and not is_running(int(maker[1]))) or time.time() - path.lstat().st_mtime > LEFT_SECONDS
+
+
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Write a file whole or not at all: the file yielded takes the path's place when the block ends well."""
+def whole(path: Path, *, relied_on: bool = False) -> Iterator[Path]:
+    """Write a file whole or not at all: the file yielded takes the path's place when the block ends well.
+
+    Its content is on the disk before it has its name, so that not even a power failure leaves a name without content.
+
+    Args:
+        relied_on: Whether it says that other files are there, as an index does: then what its folder holds is on the disk
+            before it has its name, and so is its name before the block ends.
+
+    Raises:
+        EnvironmentFault: The disk is full, not writable or broken.
+    """
     fresh = beside(path)
     try:
         yield fresh
+        flush(fresh)
+        if relied_on:
+            flush(path.parent)
         fresh.replace(path)
+        if relied_on:
+            flush(path.parent)
+    except OSError as fault:
+        raise of_disk(path, fault) from fault
     finally:
-        fresh.unlink(missing_ok=True)
+        _discard(fresh)
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder, which is made; it may take the place of a file."""
-    fresh = beside(path)
-    fresh.mkdir(mode=0o700)
+def whole_folder(path: Path, mode: int = 0o700) -> Iterator[Path]:
+    """The same for a folder, which is made, of files that are on the disk; it may take the place of a file."""
+    fresh, gone = beside(path), beside(path)
     try:
+        fresh.mkdir(mode=mode)
         yield fresh
+        flush(fresh)
         if path.exists():
-            gone = beside(path)
             path.replace(gone)
-            fresh.replace(path)
-            remove(gone)
-        else:
-            fresh.replace(path)
+        fresh.replace(path)
+        flush(path.parent)
+    except OSError as fault:
+        raise of_disk(path, fault) from fault
     finally:
-        remove(fresh)
+        _discard(fresh)
+        _discard(gone)
+
+
+def flush(path: Path) -> None:
+    """See to it that what a file says, or which names a folder holds, outlives a power failure."""
+    if path.is_symlink():  # its folder holds all of it
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as fault:
+        if not path.is_dir() or fault.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks flush no folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _discard(path: Path) -> None:
+    """Remove what is not needed; what cannot be removed is swept away by a later run, and is no reason to fail."""
+    with suppress(OSError):
+        remove(path)
 
 
 def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -84,4 +163,4 @@ def make_private(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as fault:
-        raise EnvironmentFault(f"{folder}: cannot be made ({fault.strerror}). Make the place writable.") from None
+        raise of_disk(folder, fault) from None

@@ -191,7 +191,7 @@ def test_summaries_and_names_of_groups_are_the_same_on_both(towns):
     ours, theirs = (portraits.summary(t.portraits) for t in towns)
     assert ours == theirs and 0 < ours["ever paid"] < ours["people"]
     ours, theirs = (portraits.group_names(t.memberships) for t in towns)
-    assert ours == theirs and {"activity: high", "tag: newcomer"} <= set(ours)
+    assert ours == theirs and "activity: high" in ours["activity"] and "tag: newcomer" in ours["tag"]
 
 
 # Left out, since the answers differ: fractions cast to whole numbers or decimals, ROUND to digits, regexp_replace (the first, or

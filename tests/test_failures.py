@@ -12,7 +12,7 @@ import pytest
 
 from helpers import paths
 from helpers.errors import EnvironmentFault, InputError, RunFailed
-from helpers.runs import kernels, locking, publish
+from helpers.runs import kernels, locking, pipeline, progress, publish
 
 
 def test_a_failing_cell_is_told_in_ten_lines_and_keeps_the_last_report(reported):
@@ -56,9 +56,9 @@ def test_a_failed_step_is_run_again_and_what_ran_before_it_is_reused(project):
     assert project.ran() == ["02_second", "weekly"]
 
 
-def test_a_kernel_that_is_killed_is_told_as_a_fault_of_the_machine(project):
+def test_a_kernel_that_is_killed_is_told_with_its_cell(project):
     project.change("02_second", 'limits = run.rules["activity"]', "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(EnvironmentFault, match="its kernel ended in the middle"):
+    with pytest.raises(RunFailed, match='02_second: its kernel died in cell "sizes", under "About sizes"'):
         project.report()
     assert not (project.built / "steps" / "02_second.json").exists()
 
@@ -184,12 +184,19 @@ def test_a_full_disk_is_told_as_a_fault_of_the_machine_and_keeps_the_last_report
 
     with monkeypatch.context() as patch:
         patch.setattr(publish, "_write", full)
-        with pytest.raises(EnvironmentFault, match=r"No space left on device\. Free some space") as failed:
+        with pytest.raises(EnvironmentFault, match=r"No space left on device\)\. Free some space") as failed:
             reported.report()
     assert failed.value.exit_code == 4
     assert reported.pages() == before
     reported.report()
     assert reported.pages() != before
+
+
+def test_lines_that_nobody_reads_any_more_are_no_fault_of_the_disk(project):
+    closed = progress.Plain()
+    closed.say = lambda _: (_ for _ in ()).throw(BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)))
+    with pytest.raises(BrokenPipeError):
+        pipeline.report(project.request(), closed)
 
 
 def test_killed_between_run_json_and_the_links_the_next_call_finishes(project, monkeypatch):

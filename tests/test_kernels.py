@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import tiny
 
 from helpers import paths
+from helpers.errors import EnvironmentFault
 from helpers.runs import kernels
 
 
@@ -126,6 +128,12 @@ def test_kernels_end_with_a_warm_process_that_is_killed(tmp_path):
     assert forked.wait(5) == -signal.SIGKILL
     process.close()
     assert not process.folder.exists()
+
+
+def test_no_place_for_temporary_files_is_told_with_the_cure(monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    with pytest.raises(EnvironmentFault, match=r"No temporary folder can be made .*TMPDIR=/path/to/folder"):
+        kernels.Warm()
 
 
 def test_closing_ends_every_kernel_and_leaves_no_folder(tmp_path):

@@ -137,6 +137,16 @@ def test_contact_data_is_known_by_the_words_of_its_name(shops, name, is_one):
     assert privacy.is_contact("city", expression, found) is False
 
 
+@pytest.mark.parametrize("home", ["/dev/null", None])
+def test_without_a_home_that_can_hold_the_key_it_is_said_where_else_it_may_come_from(shops, monkeypatch, home):
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", home) if home else monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(EnvironmentFault, match=r"pseudonym\.key: the pseudonym key cannot be .*GROWTH_RINGS_KEY"):
+        privacy.key(shop_with(shops).found)
+    monkeypatch.setenv("GROWTH_RINGS_KEY", "0123456789abcdef")
+    assert len(privacy.key(shop_with(shops).found)) == 32
+
+
 def test_ids_are_no_secret_where_dataset_toml_says_so(shops):
     shop = shop_with(shops, "pseudonymise = false", users="u 1")
     assert [row["user_id"] for row in shop.records()] == ["u 1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import ibis
 import pandas as pd
@@ -11,13 +12,13 @@ LONGEST = 120
 _DIGIT, _LARGE, _SMALL, _OTHER = re.compile(r"\d"), re.compile(r"[A-Z]"), re.compile(r"[a-z]"), re.compile(r"[^\W\d_a-zA-Z]")
 
 
-def by_day(judged: ibis.Table, day: str = "day") -> pd.DataFrame:
-    """Rows of a judged table by local day and what became of them; rows without a day are left out.
+def by_day(judged: ibis.Table, day: str = "day", *, until: date) -> pd.DataFrame:
+    """Rows of a judged table by local day and what became of them; rows without a day or of a later one are left out.
 
     Returns:
         `day`, `reason` (kept, or why a row was set aside) and `rows`, one row a day and reason, every pair.
     """
-    told = judged.filter(judged[day].notnull())
+    told = judged.filter(judged[day].cast("date") <= until)
     reason = ibis.ifelse(told["_status"] == "kept", "kept", told["_reason"])
     counted = told.group_by(day=told[day].cast("date"), reason=reason).agg(rows=ibis._.count()).to_pandas()
     if counted.empty:

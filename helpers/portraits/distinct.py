@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import groupby
 
 import ibis
 import numpy as np
@@ -93,9 +94,10 @@ def memberships(segments: ibis.Table, tags: ibis.Table | None = None) -> ibis.Ta
     return ibis.union(*parts).filter(ibis._.group.notnull()) if len(parts) > 1 else parts[0]
 
 
-def group_names(memberships: ibis.Table) -> list[str]:
-    """The groups that anybody is in, in the order of the alphabet."""
-    return sorted(memberships.select("group").distinct().to_pandas()["group"])
+def group_names(memberships: ibis.Table) -> dict[str, list[str]]:
+    """The groups that anybody is in, by their dimension, in the order of the alphabet."""
+    found = sorted(memberships.select("group").distinct().to_pandas()["group"])
+    return {dimension: list(names) for dimension, names in groupby(found, key=lambda name: name.split(": ")[0])}
 
 
 def attributes(without: tuple[str, ...]) -> tuple[list[str], list[str]]:

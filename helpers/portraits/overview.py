@@ -95,12 +95,12 @@ def one_user(
         pseudonym: As the tables have it, 24 letters and digits; blanks around it do not matter.
 
     Returns:
-        `what` (a column, "interest 1" or "tag owl") and `value`, both as text; one row that says so where nobody is called that.
+        `what` (a column, "interest 1" or "tag owl") and `value`, both as text; of a pseudonym that nobody has, that row alone.
     """
     own = [None if table is None else table.filter(table.user_id == pseudonym.strip()) for table in (portraits, segments)]
     known = [row for table in own for row in table.to_pyarrow().to_pylist()]
     if not known:
-        return pd.DataFrame({"what": ["pseudonym"], "value": [f'nobody is called "{pseudonym.strip()}"']})
+        return pd.DataFrame({"what": ["pseudonym"], "value": [pseudonym.strip()]})
     told = {"pseudonym": pseudonym.strip()}
     for row in known:
         told |= {name: _told(value) for name, value in row.items() if value is not None and name != "user_id"}

@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import secrets
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -303,7 +302,7 @@ class _Work:
                 there = engine.read(self.backend, self.folder / old[name])
                 there = without(there, self._spans(days))
                 fresh = there.union(fresh.select(there.columns).cast(there.schema()))
-            named[name] = f"{name}-{secrets.token_hex(8)}.parquet"
+            named[name] = f"{name}-{paths.token()}.parquet"
             engine.write(self.backend, fresh, self.folder / named[name], sort=KEYS[name])
             if name in ARTEFACTS:
                 checks.check_rows(contracts.find(name), engine.read(self.backend, self.folder / named[name]), keyed=True)

@@ -33,6 +33,12 @@ def check_versions() -> None:
         raise EnvironmentFault("\n".join(found))
 
 
+def of_import(fault: ImportError) -> EnvironmentFault:
+    """What is said when an import failed: the libraries that are missing or of the wrong version, else what failed."""
+    _let_it_be_made_again()
+    return EnvironmentFault("\n".join(_versions()) or f"{fault}. {REMEDY}")
+
+
 def _let_it_be_made_again() -> None:
     """An environment that lost a library still looks finished to `make`; without its mark it will be mended."""
     environment = paths.PROJECT / ".venv"

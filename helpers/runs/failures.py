@@ -7,13 +7,21 @@ import re
 from pathlib import Path
 
 from helpers import paths
-from helpers.errors import EnvironmentFault, GrowthRingsError, InputError, RunFailed
+from helpers.errors import EnvironmentFault, GrowthRingsError, InputError, RunFailed, cure, number_in
 from helpers.runs.notebooks import Notebook
 
 LINES = 10
-OURS = {"InputError": InputError, "NotBuilt": InputError, "EnvironmentFault": EnvironmentFault, "RunFailed": RunFailed}
+OURS = {
+    "InputError": InputError, "FaultyData": InputError, "NotBuilt": InputError, "EnvironmentFault": EnvironmentFault,
+    "RunFailed": RunFailed,
+}  # fmt: skip
+LESS_MEMORY = (
+    "Close other programs, or give the machine more memory (`ulimit -v` may hold it back), then run the same command again: "
+    "finished steps are kept. GROWTH_RINGS_MEMORY=1GB lets the engine of each notebook hold less, and more lie on disk."
+)
 HINTS = {
-    "MemoryError": "Free some memory, or take a shorter span of data.",
+    "^OutOfMemory": "GROWTH_RINGS_MEMORY=4GB lets the engine of each notebook hold more; else it has a part of all memory.",
+    "MemoryError|bad_alloc|Cannot allocate|Resource temporarily unavailable|start new thread": LESS_MEMORY,
     "ModuleNotFoundError": "Run `make clean`, then the same command again: it makes the environment anew.",
 }
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -34,9 +42,9 @@ def explained(fault: Exception, notebook: Notebook, saved: Path, kept: str, unbu
     if known == "PapermillExecutionError":
         kind, lines = _of_cell(notebook, fault)
     elif known == "DeadKernelError":
-        kind, lines = EnvironmentFault, _of_kernel(notebook)
+        kind, lines = RunFailed, _of_kernel(notebook, fault)
     elif isinstance(fault, GrowthRingsError):
-        kind, lines = type(fault), str(fault).splitlines()
+        kind, lines = fault.worded, str(fault).splitlines()
     else:
         return fault
     tail = [f"  The executed notebook: {short(saved)}"] if saved.exists() else []
@@ -46,15 +54,22 @@ def explained(fault: Exception, notebook: Notebook, saved: Path, kept: str, unbu
 
 
 def _of_cell(notebook: Notebook, fault: Exception) -> tuple[type[GrowthRingsError], list[str]]:
-    cell = next((cell for cell in notebook.code if cell.source == fault.source), None)
-    heading = notebook.heading_of(cell.id) if cell else ""
-    place = f'cell "{cell.id}"' if cell else "a cell"
-    first = f"{notebook.name} failed in {place}" + (f', under "{heading}".' if heading else ".")
+    first = f"{notebook.name} failed in {_place(notebook, fault.source)}."
     said = _ANSI.sub("", fault.evalue).strip().splitlines() or [""]
     if fault.ename in OURS:
         return OURS[fault.ename], [first, *(f"  {line}" for line in said)]
-    hint = HINTS.get(fault.ename, "The executed notebook shows the whole of it.")
+    if fault.ename in ("OSError", "PermissionError", "IOException") and number_in(said[0]):
+        return EnvironmentFault, [first, f"  {said[0]}", f"  {cure(number_in(said[0]))}"]
+    hints = (hint for kind, hint in HINTS.items() if re.search(kind, f"{fault.ename}: {said[0]}"))
+    hint = next(hints, "The executed notebook shows the whole of it.")
     return RunFailed, [first, f"  {fault.ename}: {said[0]}", *_where(fault), f"  {hint}"]
+
+
+def _place(notebook: Notebook, source: str) -> str:
+    """ 'cell "sizes", under "About sizes"' """
+    cell = next((cell for cell in notebook.code if cell.source == source), None)
+    heading = notebook.heading_of(cell.id) if cell else ""
+    return (f'cell "{cell.id}"' if cell else "a cell") + (f', under "{heading}"' if heading else "")
 
 
 def _where(fault: Exception) -> list[str]:
@@ -64,21 +79,19 @@ def _where(fault: Exception) -> list[str]:
     return [f"  It was raised at {found[-1][0]}, line {found[-1][1]}."] if found else []
 
 
-def _of_kernel(notebook: Notebook) -> list[str]:
+def _of_kernel(notebook: Notebook, fault: Exception) -> list[str]:
+    source = getattr(fault, "source", None)
     return [
-        f"{notebook.name}: its kernel ended in the middle of the notebook.",
+        f"{notebook.name}: its kernel died {f'in {_place(notebook, source)}' if source else 'before its first cell'}.",
         "  Most often the machine ran out of memory, and the system killed it.",
-        "  Close other programs or give the machine more memory, then run the same command again.",
+        f"  {LESS_MEMORY}",
     ]
 
 
 def of_system(fault: OSError) -> EnvironmentFault:
     """A full disk, a folder without permission and the like."""
-    what = short(Path(fault.filename)) if fault.filename else "The disk"
-    return EnvironmentFault(
-        f"{what}: {fault.strerror or fault}. Free some space or make the place writable, then run the same command again; "
-        "finished steps are kept."
-    )
+    place = Path(fault.filename) if fault.filename else paths.built_root()
+    return EnvironmentFault(f"{short(place)}: {fault.strerror or fault}. {cure(fault.errno)}")
 
 
 def short(path: Path) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PROVISIONER = "growth-rings-warm"
 START_SECONDS = 120
+PREFIX, ADDRESS = "gr-", "warm"
+LONGEST_PLACE = 60
 _LOADING = Lock()
 
 
@@ -34,32 +36,43 @@ class Warm:
     """The warm process as the runner sees it: started at once, ready a few seconds later, gone with the runner."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="gr-", dir=_short_folder()))
-        self.address = str(self.folder / "warm")
+        self.folder = _new_folder()
+        self.address = str(self.folder / ADDRESS)
         self.log = self.folder / "log"
+        self.own = {"IPYTHONDIR": str(self.folder / "ipython")}
+        try:
+            self.process = self._started()
+        except BaseException:  # Ctrl-C, too
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _started(self) -> subprocess.Popen:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(self.address)
+        listener.bind(self.address + "-soon")
         listener.listen(16)
+        Path(self.address + "-soon").rename(self.address)  # by this name it is never found without a listener
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "helpers.runs.warm", str(listener.fileno())],
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd=paths.PROJECT,
-                env={**os.environ, "IPYTHONDIR": str(self.folder / "ipython")},
+                env={**os.environ, **self.own},
                 start_new_session=True,
             )
         listener.close()
+        return process
 
     def fork(self, *, connection_file: str, cwd: str, env: dict[str, str]) -> Forked:
-        """A new kernel.
+        """A new kernel; what a person has set up for IPython, programs that run at its start among it, is not of a report.
 
         Raises:
             EnvironmentFault: The warm process has died; shows the end of its log.
         """
         asked = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        env = {**env, **self.own}
         try:
             asked.connect(self.address)
             asked.sendall(json.dumps({"connection_file": connection_file, "cwd": cwd, "env": env}).encode() + b"\n")
@@ -133,9 +146,34 @@ def _line(asked: socket.socket) -> dict[str, Any]:
     return json.loads(text.splitlines()[0]) if text.strip() else {}
 
 
-def _short_folder() -> str | None:
-    """A folder short enough for a socket's name, which has 107 bytes at most."""
-    return None if len(tempfile.gettempdir()) < 60 else "/tmp"
+def _new_folder() -> Path:
+    """A folder of this run, short enough for a socket's name, which has 107 bytes at most.
+
+    Raises:
+        EnvironmentFault: There is no place for it.
+    """
+    try:
+        place = Path(tempfile.gettempdir())
+        place = place if len(str(place)) < LONGEST_PLACE else Path("/tmp")
+        made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    except OSError as fault:
+        raise EnvironmentFault(
+            f"No temporary folder can be made ({fault}). Make /tmp writable and free some space there, or name another "
+            f"folder, of under {LONGEST_PLACE} letters: TMPDIR=/path/to/folder."
+        ) from None
+    _sweep(place)
+    return made
+
+
+def _sweep(place: Path) -> None:
+    """Remove the folders of runs that were killed together with their warm process: nobody listens there any more."""
+    for address in place.glob(f"{PREFIX}*/{ADDRESS}"):
+        with socket.socket(socket.AF_UNIX) as asked, suppress(OSError):
+            asked.setblocking(False)
+            try:
+                asked.connect(str(address))
+            except ConnectionRefusedError:
+                shutil.rmtree(address.parent, ignore_errors=True)
 
 
 @contextmanager
@@ -178,19 +216,27 @@ def execute(
         nbclient.exceptions.DeadKernelError: The kernel ended by itself or was killed.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     from helpers.runs.provisioner import manager_of
 
-    papermill.execute_notebook(
-        str(notebook).replace("{", "{{").replace("}", "}}"),
-        str(output).replace("{", "{{").replace("}", "}}"),
-        parameters,
-        kernel_name="python3",
-        progress_bar=False,
-        request_save_on_cell_execute=False,
-        autosave_cell_every=0,
-        start_timeout=START_SECONDS,
-        kernel_manager_class=manager_of(warm, cwd, env, secrets.token_hex(4)),
-        shutdown_kernel="immediate",
-        store_widget_state=False,
-    )
+    begun: list[str] = []
+    try:
+        papermill.execute_notebook(
+            str(notebook).replace("{", "{{").replace("}", "}}"),
+            str(output).replace("{", "{{").replace("}", "}}"),
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            autosave_cell_every=0,
+            start_timeout=START_SECONDS,
+            iopub_timeout=START_SECONDS,
+            on_cell_execute=lambda cell, cell_index: begun.append(cell.source),
+            kernel_manager_class=manager_of(warm, cwd, env, secrets.token_hex(4)),
+            shutdown_kernel="immediate",
+            store_widget_state=False,
+        )
+    except DeadKernelError as fault:
+        fault.source = begun[-1] if begun else None
+        raise

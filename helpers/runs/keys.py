@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from helpers import paths
-from helpers.runs import restating, store
+from helpers.errors import InputError
+from helpers.runs import notebooks, restating, store
 from helpers.runs.graph import EVERYTHING, Step
 from helpers.runs.store import Run, lacking
 from helpers.sources.profile import Profile
@@ -64,6 +66,27 @@ class Inputs:
     @cached_property
     def sources(self) -> str:
         return digest(self.profile.files)
+
+    def check_unchanged(self, step: Step) -> None:
+        """See to it that what a step has read is what its key is made of.
+
+        Raises:
+            InputError: A source, a file of settings or the notebook was changed meanwhile; names it.
+        """
+        from helpers.sources import dataset as datasets
+
+        dataset = self.run.dataset
+        self.profile.check_unchanged(dataset)
+        for path, same in (
+            (dataset.path, lambda: _sha(dataset.path.read_bytes()) == dataset.sha256),
+            (dataset.folder / "rules.toml", lambda: datasets.rules(dataset) == self.run.rules),
+            (dataset.folder / "experiments.toml", lambda: datasets.experiments(dataset) == self.run.experiments),
+            (step.notebook.path, lambda: notebooks.read(step.notebook.path).cells == step.notebook.cells),
+        ):
+            with suppress(OSError):
+                if same():
+                    continue
+            raise InputError(f"{path.name}: it was changed while the report was built. Run the same command again.")
 
 
 @dataclass(frozen=True)
@@ -240,10 +263,8 @@ def read_record(folder: Path, name: str) -> Record | None:
 
 
 def write_record(folder: Path, name: str, record: Record) -> None:
-    path = record_path(folder, name)
-    temporary = path.with_name(f".{path.name}.fresh")
-    temporary.write_text(json.dumps(vars(record), ensure_ascii=False, default=str), encoding="utf-8")
-    temporary.replace(path)
+    with paths.whole(record_path(folder, name)) as fresh:
+        fresh.write_text(json.dumps(vars(record), ensure_ascii=False, default=str), encoding="utf-8")
 
 
 def _sha(content: bytes) -> str:

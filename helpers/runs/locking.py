@@ -22,9 +22,7 @@ def held(folder: Path, say: Callable[[str], None], wait: float = WAIT_SECONDS) -
     Raises:
         EnvironmentFault: Another run has held it for longer than `wait` seconds; names its process.
     """
-    paths.make_private(folder)
-    path = folder / ".lock"
-    stream = _take(path, say, wait)
+    stream = _take(folder / ".lock", say, wait)
     try:
         stream.seek(0)
         stream.truncate()
@@ -38,7 +36,11 @@ def held(folder: Path, say: Callable[[str], None], wait: float = WAIT_SECONDS) -
 def _take(path: Path, say: Callable[[str], None], wait: float):
     end, told = time.monotonic() + wait, False
     while True:
-        stream = path.open("a+", encoding="utf-8")
+        paths.make_private(path.parent)  # each time: its last holder may have removed the folder with everything in it
+        try:
+            stream = path.open("a+", encoding="utf-8")
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(path.stat(), os.fstat(stream.fileno())):

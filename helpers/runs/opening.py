@@ -81,7 +81,8 @@ def remember_root(dataset: Dataset) -> None:
     path = paths.built(dataset.name) / "root.json"
     text = json.dumps({"root": str(dataset.root), "folder": str(dataset.folder)}) + "\n"
     if dataset.simulate is None and (not path.exists() or path.read_text(encoding="utf-8") != text):
-        path.write_text(text, encoding="utf-8")
+        with paths.whole(path) as fresh:
+            fresh.write_text(text, encoding="utf-8")
 
 
 def remembered_root(name: str) -> str | None:

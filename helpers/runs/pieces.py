@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,7 +11,6 @@ from pathlib import Path
 from helpers import paths
 
 INDEX = "index.json"
-LEFT_SECONDS = 3600  # a file this old that nothing names is nobody's any more
 
 
 @dataclass
@@ -70,9 +68,6 @@ def save(folder: Path, index: Index, before: Index) -> None:
     """Write the index, then remove the files that were stored before and are no longer."""
     by_day = {name: {str(day): own for day, own in sorted(getattr(index, name).items())} for name in ("marks", "own", "tails")}
     content = {"key": index.key, **by_day, "pieces": [vars(piece) for piece in index.pieces]}
-    with paths.whole(folder / INDEX) as fresh:
+    with paths.whole(folder / INDEX, relied_on=True) as fresh:
         fresh.write_text(json.dumps(content, default=str), encoding="utf-8")
-    there, gone = set(files(index)), set(files(before))
-    for path in folder.glob("*.parquet"):
-        if path.name not in there and (path.name in gone or time.time() - path.stat().st_mtime > LEFT_SECONDS):
-            path.unlink(missing_ok=True)
+    paths.sweep_unnamed(folder, set(files(index)), set(files(before)))

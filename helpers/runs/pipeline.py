@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,13 +14,12 @@ from threading import Thread
 from typing import Any
 
 from helpers import paths
-from helpers.errors import GrowthRingsError, InputError, without_passwords
+from helpers.errors import InputError, Stopped, without_passwords
 from helpers.runs import failures, graph, keys, locking, opening, origins, planning, publish, steps, store
 from helpers.runs.planning import Checked, Plan, Request
 from helpers.runs.progress import Plain, Silent
 
 LARGE_REPORT = 10_000_000  # bytes; mail servers refuse more
-LEFT_SECONDS = 3600  # an unfinished file this old is nobody's any more
 Records = dict[str, keys.Record | None]
 
 
@@ -36,12 +34,6 @@ class Outcome:
     published: publish.Published | None
 
 
-class Interrupted(GrowthRingsError):
-    """Somebody pressed Ctrl-C."""
-
-    exit_code = 130
-
-
 def report(request: Request, progress: Plain | None = None, kernels: Kernels | None = None) -> Outcome:
     """Run what must be run, publish the report, and say one line a step.
 
@@ -53,21 +45,24 @@ def report(request: Request, progress: Plain | None = None, kernels: Kernels | N
     """
     progress = progress or Silent()
     asked = planning.ask(request)
-    built = paths.built(Path(asked.request.dataset).resolve().name)
+    name = Path(asked.request.dataset).resolve().name
+    built = paths.built(name)
     fresh = not built.exists()
-    with ExitStack() as stack:
-        kernels = kernels or stack.enter_context(closing(Kernels()))
-        if fresh or request.force:
-            kernels.start()
-        checked = planning.with_dataset(asked)
-        stack.enter_context(_nothing_left_of_bad_input(built, fresh))
-        stack.enter_context(locking.held(built, progress.say))
-        try:
+    try:
+        with ExitStack() as stack:
+            kernels = kernels or stack.enter_context(closing(Kernels()))
+            if fresh or request.force:
+                kernels.start()
+            checked = planning.with_dataset(asked)
+            stack.enter_context(locking.held(built, progress.say))
+            stack.enter_context(_nothing_left_of_bad_input(built, fresh))
+            _sweep(name)  # what a killed run has left may be what fills the disk
+            stack.callback(_sweep, name)
             return _carry_out(checked, kernels, progress)
-        except OSError as fault:
-            raise failures.of_system(fault) from fault
-        except KeyboardInterrupt:
-            raise Interrupted("Interrupted. Finished steps are kept; the same command goes on from there.") from None
+    except BrokenPipeError:
+        raise  # nobody reads our lines any more; not a matter of the disk
+    except OSError as fault:
+        raise failures.of_system(fault) from fault
 
 
 class Kernels:
@@ -125,6 +120,7 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     plan = planning.plan(checked)
     name, week = plan.run.dataset.name, plan.run.week
     opening.configure_gate(plan.run.dataset)
+    publish.finish(name)
     shown = publish.current(name, week)
     if plan.is_idle and not plan.request.only and shown and shown.record["key"] == plan.key():
         publish.show(name, plan.run.dataset.title, shown)
@@ -137,10 +133,7 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     opening.remember_root(plan.run.dataset)
     exporter = Thread(target=_import_page, daemon=True)
     exporter.start()
-    try:
-        decisions, records = _run_steps(plan, kernels, progress, _kept(shown))
-    finally:
-        _sweep(paths.built(name))
+    decisions, records = _run_steps(plan, kernels, progress, _kept(shown))
     exporter.join()
     if plan.request.only:
         return _preview(plan, decisions, records)
@@ -155,17 +148,20 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     return Outcome(published.front, record["headline"], decisions, records, published)
 
 
-def _sweep(built: Path) -> None:
-    """Kernels are ended without ceremony, so what they left half done on disk is removed here."""
-    for left in built.rglob(f".*{paths.UNFINISHED}"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                left.unlink()
-    for folder in (*(built / "spill").glob("[0-9]*"), *(built / "verifying").glob("[0-9]*")):
-        try:
-            os.kill(int(folder.name), 0)
-        except (OSError, ValueError):
-            shutil.rmtree(folder, ignore_errors=True)
+def _sweep(name: str) -> None:
+    """Kernels are ended without ceremony and runs may be killed: what they left half done on disk is removed here.
+
+    The lock is held, so that no other run is writing an executed notebook.
+    """
+    built = paths.built(name)
+    with suppress(OSError):
+        for left in built.glob(f"*/steps/{steps.unfinished('*')}"):
+            left.unlink(missing_ok=True)
+        for folder in (*(built / "spill").glob("[0-9]*"), *(built / "verifying").glob("[0-9]*")):
+            if not (folder.name.isdecimal() and paths.is_running(int(folder.name))):
+                shutil.rmtree(folder, ignore_errors=True)
+        for folder in (built, paths.reports(name)):
+            paths.sweep(folder)
 
 
 def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tuple[dict[str, keys.Decision], Records]:
@@ -201,7 +197,7 @@ def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tupl
                     raise _failure(step, future.exception(), plan, [*done, *built], kept) from future.exception()
                 done[step.name] = future.result()
                 progress.say(_line(step, decisions[step.name], done[step.name].seconds))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         kernels.close()
         raise
     finally:
@@ -240,7 +236,7 @@ def _preview(plan: Plan, decisions: dict[str, keys.Decision], records: Records) 
         raise InputError(f"{step.name}: {step.skip}.")
     path = plan.run.folder / "preview" / publish.page_name(step.name)
     paths.make_private(path.parent)
-    path.write_text(pages.render_one(step, plan), encoding="utf-8")
+    publish.write_whole(path, pages.render_one(step, plan))
     sentence = f"{step.name} and what it needs are up to date; nothing was published."
     return Outcome(path, sentence, decisions, records, None)
 

@@ -12,6 +12,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
+from nbclient.exceptions import DeadKernelError
 from traitlets import Any as AnyTrait
 
 from helpers.runs.kernels import PROVISIONER, Warm
@@ -45,7 +46,7 @@ class WarmClient(AsyncKernelClient):
         """Wait until the kernel answers and its outputs reach us.
 
         Raises:
-            RuntimeError: It died, or `timeout` seconds have passed.
+            DeadKernelError: It died, or `timeout` seconds have passed.
         """
         end = time.monotonic() + (timeout or 60)
         while True:
@@ -56,9 +57,9 @@ class WarmClient(AsyncKernelClient):
                 return
             except Empty:
                 if not await self.parent.is_alive():
-                    raise RuntimeError("The kernel died before it answered.") from None
+                    raise DeadKernelError("The kernel died before it answered.") from None
                 if time.monotonic() > end:
-                    raise RuntimeError(f"The kernel did not answer within {timeout} s.") from None
+                    raise DeadKernelError(f"The kernel did not answer within {timeout} s.") from None
 
 
 def manager_of(warm: Warm, cwd: Path, env: dict[str, str], label: str) -> type[AsyncKernelManager]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,16 +79,19 @@ def publish(dataset: str, title: str, pages: dict[str, str], record: dict[str, A
         raise EnvironmentFault(f"{runs}: is a link to {runs.readlink()}. Remove it: runs are written and cleared away there.")
     runs.mkdir(parents=True, exist_ok=True)
     name = _free_name(runs, record)
-    aside = runs / f".{name}.part"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    for page, html in pages.items():
-        _write(aside / page, html)
-    hashes = {page: file_hash(aside / page) for page in sorted(pages)}
-    full = {"run": name, **record, "numbers": numbers, "pages": hashes}
-    _write(aside / "run.json", without_passwords(json.dumps(full, ensure_ascii=False, indent=1, default=str)) + "\n")
-    aside.replace(runs / name)
-    made = Published(runs / name, full)
+    with paths.whole_folder(runs / name, mode=0o777) as aside:
+        for page, html in pages.items():
+            _write(aside / page, html)
+        hashes = {page: file_hash(aside / page) for page in sorted(pages)}
+        full = {"run": name, **record, "numbers": numbers, "pages": hashes}
+        _write(aside / "run.json", without_passwords(json.dumps(full, ensure_ascii=False, indent=1, default=str)) + "\n")
+    made, published = Published(runs / name, full), paths.reports(dataset) / "published.csv"
+    try:
+        append(published, full)
+    except BaseException:
+        if name not in text(published):  # nobody will ever see it
+            paths.remove(made.folder)
+        raise
     show(dataset, title, made)
     return made
 
@@ -105,6 +107,16 @@ def _free_name(runs: Path, record: dict[str, Any]) -> str:
     return name
 
 
+def finish(dataset: str) -> None:
+    """Show the runs whose numbers stand in published.csv already, since a kill may have come between: they are published."""
+    top = paths.reports(dataset)
+    last = {row["week"]: row["run"] for row in csv.DictReader(io.StringIO(text(top / "published.csv"), newline=""))}
+    there = {path.parent.name for path in (top / RUNS).glob("*/run.json") if not path.parent.is_symlink()}
+    for week, run in last.items():
+        if run in there and run.startswith(f"{week}-"):
+            link(top / week, f"{RUNS}/{run}")
+
+
 def show(dataset: str, title: str, made: Published) -> None:
     """Everything that follows from a finished run; done again at no cost, since a kill may have come between."""
     from helpers.runs import history, origins
@@ -118,6 +130,7 @@ def show(dataset: str, title: str, made: Published) -> None:
     link(top / "latest", newest)
     _prune(top)
     history.write(top, dataset, title)
+    paths.flush(top)
 
 
 def weeks_of(top: Path) -> list[str]:
@@ -185,13 +198,11 @@ def text(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
+    path.write_text(text, encoding="utf-8")
+    paths.flush(path)
 
 
 def write_whole(path: Path, text: str) -> None:
     """A text file, whole or not at all."""
-    with paths.whole(path) as fresh:
-        _write(fresh, text)
+    with paths.whole(path, relied_on=True) as fresh:
+        fresh.write_text(text, encoding="utf-8")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import paths
-from helpers.errors import EnvironmentFault, InputError, RunFailed
+from helpers.errors import InputError, RunFailed
 from helpers.runs.store import RECORDS
 
 if TYPE_CHECKING:
@@ -220,11 +220,8 @@ def other_versions(then: Mapping[str, str], now: Mapping[str, str] | None = None
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        with paths.whole(path) as fresh, open(fresh, "x", encoding="utf-8", opener=_private) as stream:
-            stream.write(text)
-    except OSError as fault:
-        raise EnvironmentFault(f"{path}: cannot be written ({fault}). Free some space, then run again.") from None
+    with paths.whole(path) as fresh, open(fresh, "x", encoding="utf-8", opener=_private) as stream:
+        stream.write(text)
 
 
 def _private(path: str, flags: int) -> int:

@@ -57,8 +57,6 @@ def all_datasets(request: Request, count: int, progress: Plain) -> Reported:
         for name in datasets.names():
             try:
                 code = _dataset(replace(request, dataset=name), count, progress, kernels)
-            except pipeline.Interrupted:
-                raise
             except GrowthRingsError as fault:
                 progress.say(_failed(name, fault))
                 code = fault.exit_code
@@ -107,7 +105,7 @@ def _weeks(request: Request, count: int, progress: Plain, kernels: Kernels) -> i
         own = replace(request, week=week.label, given=_without_week(request.given))
         try:
             progress.say(_one(own, progress, kernels))
-        except (EnvironmentFault, pipeline.Interrupted):
+        except EnvironmentFault:
             raise
         except GrowthRingsError as fault:
             progress.say(_failed(f"{_name(request)}, {week.label}", fault))

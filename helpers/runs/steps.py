@@ -42,24 +42,33 @@ def run(step: Step, place: Place, warm: kernels.Warm, done: dict[str, keys.Recor
     held, folder = place.inputs.run, place.folder
     keys.record_path(folder, step.name).unlink(missing_ok=True)
     current = keys.parts(step, place.inputs, keys.hashes(done))
-    output = folder / f".{step.name}.{os.getpid()}.ipynb"
-    saved = failed(folder, step.name)
+    output, saved = folder / unfinished(step.name), failed(folder, step.name)
+    saved.unlink(missing_ok=True)
     try:
         _execute(step, place, warm, output)
         missing = [name for name in keys.expected(step, held) if not (held.folder / f"{name}.parquet").exists()]
         if missing:
             raise RunFailed(f"{step.name}: it ran to its end but has not written {', '.join(missing)}.")
         cells = _seconds(output)
+    except OSError:
+        output.unlink(missing_ok=True)  # it may be a piece of one
+        raise
     except Exception:
         if output.exists():
             output.replace(saved)
         raise
+    finally:
+        place.inputs.check_unchanged(step)
     output.replace(keys.executed(folder, step.name))
-    saved.unlink(missing_ok=True)
     made = keys.made([name for name in step.names.writes if (held.folder / f"{name}.parquet").exists()], held.folder)
     record = keys.Record(parts=current, artefacts=made, seconds=round(sum(cells.values()), 3), cells=cells)
     keys.write_record(folder, step.name, record)
     return keys.read_record(folder, step.name)
+
+
+def unfinished(name: str) -> str:
+    """What the executed notebook of a step is called while it is being written."""
+    return f".{name}.ipynb"
 
 
 def failed(folder: Path, name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import contracts, paths
-from helpers.errors import EnvironmentFault, InputError, RunFailed
+from helpers.errors import InputError, RunFailed
 from helpers.runs import checks, weeks
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Run:
         built = paths.built(self.dataset.name)
         paths.make_private(self.folder)
         spill, memory = built / "spill" / str(os.getpid()), os.environ.get(MEMORY_VARIABLE)
+        if memory and not re.fullmatch(r"[0-9]+ ?[KMGT]i?B", memory):
+            raise InputError(f"{MEMORY_VARIABLE}={memory}: write it as 500MB or 4GB.")
         return engine.connect([built, self.dataset.root], spill=spill, memory=memory)
 
     def read(self, name: str) -> ibis.Table | pd.DataFrame:
@@ -335,8 +338,5 @@ def _stamps(name: str) -> dict[str, list] | None:
 def _write_frame(table, path: Path) -> None:
     import pyarrow.parquet
 
-    try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:
-            pyarrow.parquet.write_table(table, stream, compression="zstd")
-    except OSError as fault:
-        raise EnvironmentFault(f"{path}: cannot be written ({fault}). Free some space, then run again.") from None
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:
+        pyarrow.parquet.write_table(table, stream, compression="zstd")

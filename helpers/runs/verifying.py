@@ -115,10 +115,8 @@ def verify(
             changed = _changed(held.record, pipeline.made_of(planning.plan(planning.check(request))))
             progress.say(_told(changed))
             outcome = pipeline.report(request, progress)
-        except pipeline.Interrupted:
-            raise
         except GrowthRingsError as fault:
-            raise type(fault)(f"{path}: cannot be built again.\n{_clean(fault, place)}") from None
+            raise fault.worded(f"{path}: cannot be built again.\n{_clean(fault, place)}") from None
         return _compared(held, outcome.published, exactly=not changed)
 
 

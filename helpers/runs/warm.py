@@ -18,8 +18,10 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import helpers
 
@@ -45,6 +47,7 @@ PR_SET_PDEATHSIG = 1
 def main(descriptor: int) -> None:
     """Warm up, then serve until the runner is gone."""
     listener = socket.socket(fileno=descriptor)
+    tempfile.tempdir = str(Path(listener.getsockname()).parent)  # of kernels, too, which are killed and clear nothing away
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and each kernel would import it
     for library in LIBRARIES:
         _load(library)
@@ -95,7 +98,7 @@ def _serve(listener: socket.socket, ahead: Iterator[str]) -> None:
             elif not os.read(sys.stdin.fileno(), 1024):
                 for pid in kernels:
                     os.kill(pid, signal.SIGKILL)
-                shutil.rmtree(os.path.dirname(listener.getsockname()), ignore_errors=True)  # noqa: PTH120
+                shutil.rmtree(tempfile.gettempdir(), ignore_errors=True)
                 os._exit(0)
 
 

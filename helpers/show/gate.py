@@ -111,10 +111,11 @@ def lab_style() -> str:
     from helpers.show import palette
 
     parts = (TEMPLATE / "parts.css").read_text(encoding="utf-8")
-    dark = f'[data-jp-theme-light="false"] .gr{{{palette.variables("dark")}}}'
+    paper = "--paper:var(--jp-layout-color0,#fff)"  # the cells' own ground, whatever the theme
+    dark = f'[data-jp-theme-light="false"] .gr{{{palette.variables("dark")}{paper}}}'
     # JupyterLab floats the terms of a list of facts, which stand above their values here.
     facts = ".gr-facts.gr dt,.gr-facts.gr dd{float:none;width:auto;margin:0}"
-    css = f".gr{{{palette.variables('light')}}}{dark}{palette.classes()}{squeeze(parts)}{facts}"
+    css = f".gr{{{palette.variables('light')}{paper}}}{dark}{palette.classes()}{squeeze(parts)}{facts}"
     return f"<style data-growth-rings>{css}</style>"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import paths
-from helpers.errors import EnvironmentFault
+from helpers.errors import EnvironmentFault, of_disk
 
 if TYPE_CHECKING:
     import ibis
@@ -255,7 +255,5 @@ def copy(connection, sql: str, path: Path, options: str) -> int:
         with paths.whole(path) as fresh:
             os.close(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
             return connection.execute(f"COPY ({sql}) TO {quote(str(fresh))} ({options}, USE_TMP_FILE false)").fetchone()[0]
-    except (OSError, duckdb.IOException) as fault:
-        raise EnvironmentFault(
-            f"{path}: cannot be written ({fault}). Free some space or make the folder writable, then run again."
-        ) from None
+    except duckdb.IOException as fault:
+        raise of_disk(path, fault) from None

@@ -92,7 +92,7 @@ def admit(connection, dataset: Dataset, parts: list[Part], built: Path) -> Event
         parts: Files of the dataset; all of its events' files must be among them.
 
     Raises:
-        InputError: A source cannot be read.
+        InputError: A source cannot be read, or changes meanwhile.
         EnvironmentFault: The disk is full or not writable.
     """
     sources = {part.source.name: part.source for part in parts if part.source.kind == "events"}
@@ -112,6 +112,8 @@ def admit(connection, dataset: Dataset, parts: list[Part], built: Path) -> Event
     if made != known:
         made.again = _again(connection, dataset, Events(folder, made, tuple(sources)), known, parts)
         made.repeated = _repeated(connection, folder / made.again)
+        for part in parts:
+            part.check_unchanged()
         groups.save(folder, made)
         groups.sweep(folder, known, made)
     return Events(folder, made, tuple(sources))
@@ -166,7 +168,7 @@ def _together(parts: list[Part], built: Path) -> Iterator[list[Part]]:
 def _kept(connection, dataset: Dataset, bound: reading.Bound, parts: list[Part], built: Path, forgotten: set[str]) -> Group:
     """Read some files and keep their rows."""
     label = engine.named(connection, _like(connection, bound, reading.united(parts, built)))
-    target = built / FOLDER / f"{secrets.token_hex(8)}.parquet"
+    target = built / FOLDER / f"{paths.token()}.parquet"
     engine.copy(connection, reading.typed(dataset, replace(bound, label=label), forgotten), target, STORED)
     days = connection.execute(
         "SELECT CAST(day AS VARCHAR), count(*), sum(hash(_file, _line, _hash)), coalesce(sum(_hash) FILTER (_fault IS NULL), 0) "
@@ -203,7 +205,7 @@ def _again(connection, dataset: Dataset, events: Events, known: Index, parts: li
             )
         if days:
             queries.append(_repetitions(_rows_of(connection, events, name, days), name, numbers))
-    target = events.folder / f"again-{secrets.token_hex(8)}.parquet"
+    target = events.folder / f"again-{paths.token()}.parquet"
     engine.copy(connection, " UNION ALL ".join(f"({query})" for query in queries), target, STORED)
     return target.name
 

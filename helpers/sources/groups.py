@@ -70,13 +70,14 @@ def save(folder: Path, made: Index) -> None:
     """Write the index, whole or not at all."""
     groups = {name: [vars(group) for group in own] for name, own in made.groups.items()}
     content = {"keys": made.keys, "groups": groups, "again": made.again, "repeated": made.repeated}
-    with paths.whole(folder / INDEX) as fresh:
+    with paths.whole(folder / INDEX, relied_on=True) as fresh:
         fresh.write_text(json.dumps(content), encoding="utf-8")
 
 
 def sweep(folder: Path, known: Index, made: Index) -> None:
-    """Remove the files that were kept and are no longer."""
-    there = {group.path for groups in made.groups.values() for group in groups} | {made.again}
-    for path in {group.path for groups in known.groups.values() for group in groups} | {known.again}:
-        if path and path not in there:
-            (folder / path).unlink(missing_ok=True)
+    """Remove the files that were kept and are no longer, and those that a killed process had no time to put into the index."""
+    paths.sweep_unnamed(folder, _files(made), _files(known))
+
+
+def _files(index: Index) -> set[str]:
+    return {group.path for groups in index.groups.values() for group in groups} | {index.again}

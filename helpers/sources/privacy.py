@@ -50,14 +50,18 @@ def key(dataset: Dataset) -> bytes:
         return SAMPLE_KEY
     if given := os.environ.get(KEY_VARIABLE):
         return _checked(hashlib.sha256(given.encode()).digest() if len(given) >= 16 else given.encode(), KEY_VARIABLE)
-    path = Path(dataset.privacy.key).expanduser() if dataset.privacy.key else _default_path()
+    path = Path(dataset.privacy.key) if dataset.privacy.key else _default_path()
     try:
+        path = path.expanduser()
         if not path.exists():
             _make(path)
         text = path.read_bytes().strip()
         return _checked(hashlib.sha256(text).digest() if len(text) >= 16 else text, str(path))
-    except OSError as fault:
-        raise EnvironmentFault(f"{path}: the pseudonym key cannot be read or made ({fault}).") from None
+    except (OSError, RuntimeError) as fault:  # the latter where nobody has a home
+        raise EnvironmentFault(
+            f"{path}: the pseudonym key cannot be read or made ({fault}). Make the place readable and writable, name another "
+            f"one in dataset.toml ([privacy] key), or give the key itself in {KEY_VARIABLE}."
+        ) from None
 
 
 def _make(path: Path) -> None:
@@ -67,8 +71,10 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as stream:
             stream.write(secrets.token_hex(32) + "\n")
+        paths.flush(temporary)
         with suppress(FileExistsError):
             os.link(temporary, path)
+        paths.flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -140,7 +146,7 @@ def forgotten(built: Path, key: bytes | None = None) -> set[str]:
 
 
 def _default_path() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "growth-rings" / "pseudonym.key"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "growth-rings" / "pseudonym.key"
 
 
 def _checked(key: bytes, where: str) -> bytes:

@@ -17,7 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from helpers import paths
-from helpers.problems import FaultyData, Problem, problem
+from helpers.problems import FaultyData, Problem, faulty, problem
 
 if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset, Source
@@ -30,16 +30,31 @@ LONGEST_GAP = timedelta(days=60)
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a source: where it lies, how messages call it, and its content's hash."""
+    """One file of a source: where it lies, how messages call it, its content's hash, and what it looked like just before."""
 
     source: Source
     path: Path
     label: str
     sha256: str
+    stamp: list[int]
 
     @property
     def is_parquet(self) -> bool:
         return self.path.suffix.lower() == ".parquet"
+
+    def check_unchanged(self) -> None:
+        """See to it that what was read of the file is what its hash was taken of.
+
+        Raises:
+            FaultyData: It was written to, replaced or removed since.
+        """
+        try:
+            now = _stamp(self.path)
+            same = now == self.stamp or (now[:2] == self.stamp[:2] and file_hash(self.path) == self.sha256)
+        except OSError:
+            same = False
+        if not same:
+            raise faulty("changed", self.label)
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,7 @@ class Profile:
     absent: Optional columns that dataset.toml names and no file has: "events[1].amount".
     said: Warnings and notes of the files, as the fields of `problems.Problem`.
     columns: Names of the columns that the files of a source have, by the source's name.
+    parts: The files themselves.
     """
 
     data_until: date | None
@@ -63,11 +79,25 @@ class Profile:
     absent: tuple[str, ...] = ()
     said: tuple[tuple, ...] = ()
     columns: dict[str, list[str]] = field(default_factory=dict)
+    parts: tuple[Part, ...] = field(default=(), compare=False)
 
     @property
     def problems(self) -> list[Problem]:
         """What `said` says."""
         return [Problem(*own) for own in self.said]
+
+    def check_unchanged(self, dataset: Dataset) -> None:
+        """See to it that the sources are still those of this profile.
+
+        Raises:
+            FaultyData: A file was written to, replaced or removed since, or one has come.
+        """
+        for part in self.parts:
+            part.check_unchanged()
+        there = [path for source in dataset.sources() for path in dataset.files(source)]
+        come = set(there) - {part.path for part in self.parts}
+        if come:
+            raise faulty("changed", label_of(min(come), dataset.root), "the file came while the others were read. Run again.")
 
 
 def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
@@ -78,9 +108,9 @@ def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
 def parts_of(dataset: Dataset, source: Source, known: dict[str, list]) -> list[Part]:
     """The same, of one source."""
     def part(path: Path) -> Part:
-        label = label_of(path, dataset.root)
-        seen = known.get(label)
-        return Part(source, path, label, seen[2] if seen and seen[:2] == _stamp(path) else file_hash(path))
+        label, stamp = label_of(path, dataset.root), _stamp(path)
+        seen = known.get(label, [])
+        return Part(source, path, label, seen[-1] if seen[:-1] == stamp else file_hash(path), stamp)
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(part, dataset.files(source)))
@@ -99,23 +129,27 @@ def label_of(path: Path, root: Path) -> str:
 
 def _stamp(path: Path) -> list[int]:
     status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def profile(dataset: Dataset) -> Profile:
     """The dataset's profile, computed when a file or dataset.toml has changed.
 
     Raises:
-        InputError: A file is missing, empty or damaged, or a role names an event that never occurs.
+        InputError: A file is missing, empty or damaged, or changes meanwhile, or a role names an event that never occurs.
     """
     cache = paths.built(dataset.name) / "profile.json"
     known = _load(cache)
     found = parts(dataset, known.get("stamps"))
     key = [VERSION, dataset.sha256, sorted((part.source.name, part.label, part.sha256) for part in found)]
     key = json.loads(json.dumps(key))
-    if known.get("key") != key:
-        known = {"key": key, "profile": _compute(dataset, found, known.get("profile", {}))}
-    known["stamps"] = {part.label: [*_stamp(part.path), part.sha256] for part in found}
+    try:
+        if known.get("key") != key:
+            known = {"key": key, "profile": _compute(dataset, found, known.get("profile", {}))}
+    finally:
+        for part in found:  # if one changed, that is what is said, whatever reading the rest of it came to
+            part.check_unchanged()
+    known["stamps"] = {part.label: [*part.stamp, part.sha256] for part in found}
     _save(cache, known)
     made = known["profile"]
     return Profile(
@@ -127,6 +161,7 @@ def profile(dataset: Dataset) -> Profile:
         absent=tuple(made["absent"]),
         said=tuple(tuple(problem) for problem in made["said"]),
         columns=made["columns"],
+        parts=tuple(found),
     )
 
 

@@ -225,7 +225,7 @@ def staged(part: Part, built: Path) -> Path:
         return part.path
     return staging.stage(
         part.path, part.label, built / "staged", sha256=part.sha256, delimiter=part.source.delimiter,
-        encoding=part.source.encoding, needed=part.source.needed(),
+        encoding=part.source.encoding, needed=part.source.needed(), check=part.check_unchanged,
     )  # fmt: skip
 
 

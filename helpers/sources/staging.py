@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from helpers import paths
-from helpers.errors import EnvironmentFault
 from helpers.problems import faulty
 from helpers.sources import scan
 
@@ -32,7 +31,7 @@ WIDE = 256
 
 def stage(
     path: Path, label: str, folder: Path, *, sha256: str, delimiter: str | None = None, encoding: str | None = None,
-    needed: Iterable[str] = (),
+    needed: Iterable[str] = (), check: Callable[[], None] = lambda: None,
 ) -> Path:
     """The staged form of one CSV file, made when it is not there yet.
 
@@ -43,6 +42,7 @@ def stage(
 
     Args:
         needed: Columns that are read, spelt as dataset.toml does.
+        check: Raises when the file is no longer that of the hash; nothing is kept then.
 
     Raises:
         FaultyData: The file is empty, or is not a CSV of UTF-8 text; names file, line and byte.
@@ -62,11 +62,9 @@ def stage(
     places = [pa.field(name, pa.int64()) for name in (LINE, BYTE, SIZE)]
     schema = pa.schema([*made, *places, pa.field(FAULT, pa.string())], {NOTES: json.dumps(_said(found, delimiter, encoding))})
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        with paths.whole(target) as fresh:
-            _write(found, label, schema, fresh)
-    except OSError as fault:
-        raise EnvironmentFault(f"{folder}: cannot be written ({fault}). Free some space, then run again.") from None
+    with paths.whole(target) as fresh:
+        _write(found, label, schema, fresh)
+        check()
     return target
 
 

@@ -50,6 +50,7 @@ class Form(ipywidgets.VBox):
 
     def _set(self, rows: list[Row]) -> None:
         self._lines = [_Line(self, row, is_first=at == 0) for at, row in enumerate(rows)]
+        self._lines[0].join.layout.display = "none" if len(rows) == 1 else None  # no place is kept for what joins nothing
         self._list.children = [line.box for line in self._lines]
         self.changed()
 

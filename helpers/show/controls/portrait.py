@@ -25,7 +25,8 @@ def person(told: pd.DataFrame) -> Shown:
     rows = dict(zip(told["what"], told["value"], strict=True))
     name = rows.pop("pseudonym", "")
     if not rows:
-        return Shown(f'<p class="gr gr-skipped">{escape(name)}</p>', gate.plain(name))
+        said = word("portrait.nobody", name=name) if name else word("portrait.ask")
+        return Shown(f'<p class="gr gr-skipped">{escape(said)}</p>', gate.plain(said))
     tiers = [(words.dimension(what), words.tier(rows.pop(what))) for what in TIERS if what in rows]
     tastes = [rows.pop(what) for what in list(rows) if what.startswith("interest ") and what[9:].isdecimal()]
     tags = {what.removeprefix("tag "): rows.pop(what) for what in list(rows) if what.startswith("tag ")}

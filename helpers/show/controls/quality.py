@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.problems import BY_NAME
-from helpers.show import tables
+from helpers.show import tables, words
 from helpers.show.gate import Shown
 from helpers.show.words import word
 
@@ -22,7 +22,7 @@ def examples(found: pd.DataFrame, counted: pd.DataFrame, file: str, reason: str)
     said = f"{code.meaning}. {code.remedy}" if code else reason
     first = own["first_line"].min() if len(own) else 0
     return tables.table(
-        found, title=word("quality.title", reason=reason, file=file, n=f"{own['rows'].sum():,}", line=first),
+        found, title=word("quality.title", reason=words.tier(reason), file=file, n=f"{own['rows'].sum():,}", line=first),
         subtitle=said, note=word("quality.note"), keep="first",
         columns={"line": (word("quality.line"), "count"), "column": "text", "code": "text",
                  "form": (word("quality.form"), "text")},
@@ -40,6 +40,6 @@ def findings(suspicions: pd.DataFrame, rule: str, subject: str) -> Shown:
     own = own[own["subject"] == subject] if subject else own
     place = own["file"] + " " + own["line"].where(own["line"] > 0, "").astype("str")
     return tables.table(
-        own.assign(place=place), title=rule, n="people", keep="first",
+        own.assign(place=place), title=words.label(rule), n="people", keep="first",
         columns={"said": (word("quality.said"), "text"), "rows": "count", "place": (word("quality.place"), "text")},
     )  # fmt: skip

@@ -146,7 +146,7 @@ def why(cube: pd.DataFrame, *, last_day: date, dimension: str = "all", slice: st
 
 def by(dimension: str) -> str:
     """What a figure of retention by a dimension is called."""
-    return word("said.cohorts.retention_by", dimension=named(dimension))
+    return word("said.cohorts.retention_by", dimension=named(dimension)) if dimension != "all" else word("said.cohorts.retention")
 
 
 def named(dimension: str) -> str:
