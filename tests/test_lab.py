@@ -78,8 +78,16 @@ class Lab:
         return f"http://127.0.0.1:{self.port}{f'/lab/tree/{notebook}' if notebook else '/'}?reset&token={self.token}"
 
     def kernels(self) -> list[dict]:
-        with self._asked("kernels") as answer:
-            return json.load(answer)
+        """The kernels there are; asked again while one is just coming or going, of which the server can tell nothing (500)."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self._asked("kernels") as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as fault:
+                if fault.code != 500 or time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
 
     def end_kernels(self) -> None:
         for own in self.kernels():
