@@ -39,14 +39,14 @@ test: setup ## Check everything that needs no root, Spark or browser (under 8 mi
 	@$(RUN) -m ruff check .
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not hard and not reports" $(ARGS)
 
-test-hard: setup ## Check what needs root, Spark or a browser
+test-hard: setup ## Check what needs root, Spark, strace or a browser
 	@$(RUN) -c 'import axe_playwright_python, playwright, pyspark' 2>/dev/null || $(MAKE) --no-print-directory -s .hard
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m hard $(ARGS)
 
 lab: setup ## Open JupyterLab on copies of the notebooks: DATASET=sample WEEK=2026-W10 ROOT=... ARGS="-p name=value"
 	@$(RUN) -m helpers lab $(DATASET) --week $(WEEK) $(if $(ROOT),--root "$(ROOT)") $(ARGS)
 
-bench: setup ## Measure cleaning and facts against SQL by hand, a whole run against papermill commands: SIZE=full or small
+bench: setup ## Measure cleaning and facts against SQL by hand, a whole run against papermill commands: SIZE=full, small or large
 	@$(RUN) -c 'import tea_tasting' 2>/dev/null \
 	  || $(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --require-hashes -r requirements-bench.lock
 	@$(RUN) -m benchmarks $(SIZE)

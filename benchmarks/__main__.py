@@ -1,4 +1,4 @@
-"""`python -m benchmarks [full | small]`: ratios that hold on any machine; 1 when a bound is missed or a result is wrong."""
+"""`python -m benchmarks [full | small | large]`: ratios for any machine; 1 when a bound is missed or a result is wrong."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import agreement, coverage, measure, null_bands, people, walk
+from benchmarks import agreement, coverage, large_works, measure, null_bands, people, walk
 from benchmarks import experiments as trial
 from benchmarks.community import WEEKS, Community
-from benchmarks.measure import Cost
+from benchmarks.measure import Cost, is_missed
 
 SIZES = {"full": (10_000_000, 2), "small": (1_000_000, 3)}  # rows of the log, rounds
+LARGE = "large"  # works of its own
 MOST_TIME_OF_CLEANING, MOST_MEMORY_OF_CLEANING = 2.0, 2.0
 MOST_TIME_OF_FACTS = 1.2
 MOST_TIME_OF_APPENDING = 0.1
@@ -27,13 +28,16 @@ ROWS_OF_A_PERSON = 10  # of the log; facts of people are made apart, with 51 eve
 
 
 def main(size: str = "full") -> int:
-    """Print the measures of one size; 1 when one of the full size is out of bounds, 2 for a size that there is not.
+    """Print the measures of one size; 1 when one of the full or the large size is out of bounds, 2 for a size that there is not.
 
     At the small size fixed costs weigh, so that its ratios are told and bind nobody; a wrong result stops at any size.
     """
-    if size not in SIZES:
-        print(f"SIZE={size}: there are {' and '.join(SIZES)}.", file=sys.stderr)
+    if size not in (*SIZES, LARGE):
+        print(f"SIZE={size}: there are {', '.join(SIZES)} and {LARGE}.", file=sys.stderr)
         return 2
+    if size == LARGE:
+        with tempfile.TemporaryDirectory(prefix="growth-rings-bench-") as folder:
+            return int(large_works.main(Path(folder)))
     rows, rounds = SIZES[size]
     missed = [bool(walk.main())]
     with tempfile.TemporaryDirectory(prefix="growth-rings-bench-") as folder:
@@ -220,13 +224,6 @@ def _emptied(folder: Path) -> Path:
 def _print_costs(ours: Cost, by_hand: Cost) -> None:
     for name, cost in (("this toolkit", ours), ("SQL by hand", by_hand)):
         print(f"  {name:<28}{cost.seconds:8.1f} s {cost.memory:8.1f} GB")
-
-
-def is_missed(unit: str, value: float, most: float) -> bool:
-    """Say where a value stands; whether it is out of bounds."""
-    missed = value > most
-    print(f"  {value:.2f} {unit}, at most {most:g}{': MISSED' if missed else ''}", flush=True)
-    return missed
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python -m benchmarks.by_hand clean LOG TARGET            weekly CSV files -> all facts, reasons, quarantine and what arrived
     python -m benchmarks.by_hand user_day PARQUET TARGET     clean events -> user_day
+    python -m benchmarks.by_hand all_facts PARQUET TARGET    clean events -> all facts
 
 It knows its data: the columns, the week of the report, that the zone has no summer time. Of the ledger it leaves out the
 lines of rows that it can read, which the engine's own reader does not tell.
@@ -18,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks import measure
+from benchmarks.agreement import FACTS
 from benchmarks.community import HEADER, MONDAY, ROLES, WEEKS
 from helpers.sources.privacy import KEY_VARIABLE
 
@@ -139,6 +141,16 @@ def user_day(events: Path, target: Path) -> None:
     _write(_connect(target.parent), USER_DAY.format(events=f"'{events}'"), target)
 
 
+def all_facts(events: Path, target: Path) -> None:
+    """All facts, each a query to the events."""
+    target.mkdir(parents=True, exist_ok=True)
+    connection = _connect(target)
+    connection.execute(f"SET memory_limit = '{measure.MEMORY}'")
+    connection.execute(f"CREATE VIEW events AS SELECT * FROM '{events}'")
+    for name in FACTS:
+        _write(connection, TABLES[name], target / f"{name}.parquet")
+
+
 def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
     connection.execute(f"SET temp_directory = '{folder / 'spill'}'")
@@ -151,4 +163,4 @@ def _write(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
 
 if __name__ == "__main__":
     work, *where = sys.argv[1:]
-    measure.tell(partial({"clean": clean, "user_day": user_day}[work], *map(Path, where)))
+    measure.tell(partial({"clean": clean, "user_day": user_day, "all_facts": all_facts}[work], *map(Path, where)))

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 
 ZONE = "Asia/Shanghai"
 MONDAY, WEEKS = date(2025, 9, 8), 26
+START_MS = (MONDAY - date(1970, 1, 1)).days * 86_400_000
 SPAN_MS = WEEKS * 7 * 86_400_000
 PRIME = 2**31 - 1
 CYCLE = 1000  # the places of what is planted, the same in every thousand rows
@@ -76,15 +78,15 @@ SELECT n, m, planted, drawn(m, 1) AS d1, drawn(m, 2) AS d2, drawn(m, 3) AS d3, d
 FROM ({rows_of})
 """
 FIELDS = """
-SELECT n, planted, d1, d2, d3, d4,
-  'member-' || lpad(CAST(CAST(floor({members} * whom * whom * whom) AS BIGINT) AS VARCHAR), 7, '0') AS uid,
+SELECT * EXCLUDE (topic), 'member-' || lpad(CAST(member AS VARCHAR), {digits}, '0') AS uid,
+  CASE topic WHEN 0 THEN 'Food, drink' WHEN 1 THEN '"Noir" films' ELSE 'Channel ' || topic END AS topic
+FROM (SELECT *, {taste} AS topic FROM (SELECT n, planted, d1, d2, d3, d4, CAST({member} AS BIGINT) AS member,
   make_timestamp(1000 * ({start} + {span} * m // {rows} + d1 % ({span} // {rows}))) AS local,
   CASE WHEN m % 50 = 7 THEN 'post' WHEN planted = 'bad_amount' OR kind < 20 THEN 'pay' WHEN kind < 22 THEN 'refund'
     WHEN kind < 110 THEN 'comment' WHEN kind < 290 THEN 'like' WHEN kind < 320 THEN 'share' WHEN kind < 370 THEN 'checkin'
     ELSE 'view' END AS event,
-  CASE d2 % 40 WHEN 0 THEN 'Food, drink' WHEN 1 THEN '"Noir" films' ELSE 'Channel ' || d2 % 40 END AS topic,
   'c' || m AS own, CASE WHEN m >= 50 THEN 'c' || (7 + 50 * (m // 50 - 1 - d3 % least(m // 50, 2000))) END AS earlier
-FROM ({drawn})
+FROM ({drawn})))
 """
 EVENTS = """
 SELECT n, planted, d2, d3, uid, local, event, topic,
@@ -129,6 +131,9 @@ class Community:
 
     rows: int
     seed: int = 2026
+    planted: ClassVar[dict[str, tuple[int, ...]]] = PLANTED
+    digits: ClassVar[int] = 7  # of a member's name
+    taste: ClassVar[str] = "d2 % 40"  # the topic's number
 
     def __post_init__(self) -> None:
         if self.rows < WEEKS * CYCLE or self.rows % CYCLE:
@@ -183,13 +188,22 @@ class Community:
     def _rows(self, first: int, last: int) -> str:
         """SQL of the rows from `first` to before `last`."""
         week_back = CYCLE * (self.rows // (WEEKS * CYCLE)) + BACK
-        places = {place: what for what, own in PLANTED.items() for place in own}
         cases = f"WHEN n < {week_back} AND n % {CYCLE} = {FAR} THEN '' "
-        cases += " ".join(f"WHEN n % {CYCLE} = {place} THEN '{what}'" for place, what in places.items())
+        cases += " ".join(f"WHEN n % {CYCLE} = {place} THEN '{what}'" for what, own in self.planted.items() for place in own)
         return ROWS.format(first=first, last=last, cycle=CYCLE, cases=cases, far=FAR, back=BACK, week_back=week_back)
 
     def _events(self, first: int, last: int) -> str:
-        drawn = DRAWN.format(rows_of=self._rows(first, last), visits=self.rows // 20_000 + 1, prime=PRIME)
-        start = (MONDAY - date(1970, 1, 1)).days * 86_400_000
-        fields = FIELDS.format(drawn=drawn, members=self.rows // 50, start=start, span=SPAN_MS, rows=self.rows)
+        drawn = DRAWN.format(rows_of=self._rows(first, last), visits=self.visits, prime=PRIME)
+        fields = FIELDS.format(
+            drawn=drawn, member=self._member(), digits=self.digits, taste=self.taste, start=START_MS, span=SPAN_MS, rows=self.rows
+        )
         return EVENTS.format(fields=fields)
+
+    @property
+    def visits(self) -> int:
+        """How many go on at a time."""
+        return self.rows // 20_000 + 1
+
+    def _member(self) -> str:
+        """SQL of who does it, from `whom`, which is spread evenly from 0 to 1."""
+        return f"floor({self.rows // 50} * whom * whom * whom)"

@@ -3,6 +3,7 @@
     python -m benchmarks.ours clean LOG                  what 01_cleaning writes, but for the rules that warn
     python -m benchmarks.ours facts LOG                  of that the facts alone
     python -m benchmarks.ours user_day PARQUET TARGET    clean events -> user_day
+    python -m benchmarks.ours all_facts PARQUET TARGET   clean events -> all facts, stored by day
     python -m benchmarks.ours portraits FACTS TARGET     facts -> interests and portraits
 """
 
@@ -16,9 +17,11 @@ import ibis
 import pyarrow.parquet
 
 import helpers
-from benchmarks import measure, people
+from benchmarks import measure, people, tiers
 from benchmarks.community import ROLES
 from helpers import cleaning, experiments, facts, portraits, retention
+from helpers.runs import appending
+from helpers.runs.artefacts import link
 from helpers.runs.store import Run
 from helpers.sources import engine, profile, reading
 
@@ -31,7 +34,7 @@ def clean(log: str) -> None:
     limits = run.dataset.cleaning
     when = {"as_of": run.as_of, "future_from": run.future_from}
     kinds = ("events", "users", "assignments", "units", "touches", "spend", "feedback")
-    judged = {kind: run.keep(cleaning.judge(run.source(kind), kind, **when)) for kind in kinds}
+    judged = {kind: run.keep(cleaning.judge(run.source(kind), kind, **when), kind) for kind in kinds}
     reasons = run.write("reasons", cleaning.reasons(*judged.values()))
     ledger = run.write("ledger", cleaning.ledger(reasons, run.rows_in))
     cleaning.check_limits(
@@ -52,7 +55,8 @@ def clean(log: str) -> None:
 def facts_alone(log: str) -> None:
     """The facts up to the newest week, from files of which some or all are read for the first time."""
     run = helpers.open_run(log, root=log)
-    _facts(run, run.keep(cleaning.judge(run.source("events"), "events", as_of=run.as_of, future_from=run.future_from)))
+    judged = cleaning.judge(run.source("events"), "events", as_of=run.as_of, future_from=run.future_from)
+    _facts(run, run.keep(judged, "events"))
 
 
 def _facts(run: Run, judged: ibis.Table) -> ibis.Table:
@@ -75,6 +79,26 @@ def user_day(events: Path, target: Path) -> None:
     engine.write(backend, made, target, sort=["user_id", "day"])
 
 
+def all_facts(events: Path, target: Path) -> None:
+    """All facts as 01_cleaning stores them, from events as they leave the cleaning, in little memory."""
+    backend = engine.connect([events.parent, target], spill=target / "spill", memory=measure.MEMORY)
+    kept = facts.timed(engine.read(backend, events).mutate(content_kind=ibis.null("string"), campaign=ibis.null("string")))
+    counted = kept.group_by("day").agg(rows=kept.count()).to_pandas()
+    rows = {day.date(): int(count) for day, count in zip(counted["day"], counted["rows"], strict=True)}
+    marks = {day: str(count) for day, count in rows.items()}
+    made = appending.append(
+        backend, target, kept, facts.Layers(ROLES, tiers.rules()["roles"], ["topics", "replies"]), key="", marks=marks, rows=rows,
+        last_day=max(rows),
+    )  # fmt: skip
+    engine.write(backend, facts.first_seen(made.table("user_day")), target / "first_seen.parquet", sort=["user_id"])
+    for name in ("user_day", "user_hour", "user_topic_day", "reply_day"):  # as the week's artefacts: links to what is stored
+        stored = made.stored(name)
+        (target / f"{name}.parquet").mkdir()
+        for first, _, piece in stored.pieces:
+            link(piece, target / f"{name}.parquet" / f"{first}.parquet")
+        link(stored.tail, target / f"{name}.parquet" / f"{stored.last_day}.parquet")
+
+
 def portraits_of(given: Path, target: Path) -> None:
     """Interests and portraits, from a folder of facts."""
     target.mkdir(parents=True, exist_ok=True)
@@ -90,5 +114,6 @@ def portraits_of(given: Path, target: Path) -> None:
 if __name__ == "__main__":
     work, *where = sys.argv[1:]
     works = {"clean": clean, "facts": facts_alone, "user_day": lambda *files: user_day(*map(Path, files)),
-             "portraits": lambda *folders: portraits_of(*map(Path, folders))}  # fmt: skip
+             "portraits": lambda *folders: portraits_of(*map(Path, folders)),
+             "all_facts": lambda *places: all_facts(*map(Path, places))}  # fmt: skip
     measure.tell(partial(works[work], *where))

@@ -8,11 +8,11 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from helpers.errors import of_disk
+from helpers.errors import EnvironmentFault, of_disk
 
 PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
@@ -37,6 +37,14 @@ def reports(dataset: str) -> Path:
     return built_root() / "reports" / dataset
 
 
+def at_home(text: Path | str) -> Path:
+    """A path whose `~` is somebody's home; as it is written where that home is not known."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def beside(path: Path) -> Path:
     """A hidden name beside a file, of nobody else's; it says which process makes it."""
     return path.with_name(f".{path.name}.{token()}{UNFINISHED}")
@@ -55,11 +63,11 @@ def sweep(folder: Path) -> None:
                 remove(left)
 
 
-def sweep_unnamed(folder: Path, named: set[str], before: set[str]) -> None:
+def sweep_unnamed(folder: Path, named: set[str], before: Iterable[str] = ()) -> None:
     """Remove Parquet files that a folder's index does not name: those that it named before, and what a killed process made."""
     for path in folder.glob("*.parquet"):
         if path.name not in named and (path.name in before or is_nobodys(path)):
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def is_nobodys(path: Path) -> bool:
@@ -81,9 +89,10 @@ def is_running(process: int) -> bool:
 
 @contextmanager
 def whole(path: Path, *, relied_on: bool = False) -> Iterator[Path]:
-    """Write a file whole or not at all: the file yielded takes the path's place when the block ends well.
+    """Write a file or a folder whole or not at all: what is made at the place yielded takes the path's when all went well.
 
-    Its content is on the disk before it has its name, so that not even a power failure leaves a name without content.
+    Its content is on the disk before it has its name, so that not even a power failure leaves a name without content; the files
+    of a folder are whoever makes them to see to.
 
     Args:
         relied_on: Whether it says that other files are there, as an index does: then what its folder holds is on the disk
@@ -92,38 +101,32 @@ def whole(path: Path, *, relied_on: bool = False) -> Iterator[Path]:
     Raises:
         EnvironmentFault: The disk is full, not writable or broken.
     """
-    fresh = beside(path)
+    fresh, gone = beside(path), beside(path)
     try:
         yield fresh
         flush(fresh)
         if relied_on:
             flush(path.parent)
+        if path.exists() and (_is_folder(path) or _is_folder(fresh)):
+            path.replace(gone)
         fresh.replace(path)
         if relied_on:
             flush(path.parent)
     except OSError as fault:
         raise of_disk(path, fault) from fault
+    except EnvironmentFault as fault:  # of what was made at the place yielded, which nobody knows
+        raise EnvironmentFault(str(fault).replace(str(fresh), str(path))) from None
     finally:
         _discard(fresh)
+        _discard(gone)
 
 
 @contextmanager
 def whole_folder(path: Path, mode: int = 0o700) -> Iterator[Path]:
-    """The same for a folder, which is made, of files that are on the disk; it may take the place of a file."""
-    fresh, gone = beside(path), beside(path)
-    try:
+    """The same for a folder, which is made, of files that are on the disk."""
+    with whole(path, relied_on=True) as fresh:
         fresh.mkdir(mode=mode)
         yield fresh
-        flush(fresh)
-        if path.exists():
-            path.replace(gone)
-        fresh.replace(path)
-        flush(path.parent)
-    except OSError as fault:
-        raise of_disk(path, fault) from fault
-    finally:
-        _discard(fresh)
-        _discard(gone)
 
 
 def flush(path: Path) -> None:
@@ -148,10 +151,14 @@ def _discard(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
+    if _is_folder(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def make_private(folder: Path) -> None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.sources import engine
+from helpers.sources import spark as sparks
 
 TOLERANCE = 1e-9
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # half the processor time, in a process of a minute
@@ -102,8 +103,8 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     folder = tmp_path_factory.mktemp("engines")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_TOOL_OPTIONS", SHORT_LIVED)
-        spark = engine.connect_spark("local[2]", folder=folder / "spark")
+        spark = sparks.connect("local[2]", folder=folder / "spark")
     for setting, value in FEW_ROWS.items():
         spark._session.conf.set(f"spark.sql.{setting}", value)
     yield Engines(folder, engine.connect([folder], spill=folder / "spill", threads=2), spark)
-    spark.disconnect()
+    sparks.leave()

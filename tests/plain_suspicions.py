@@ -17,7 +17,8 @@ JUDGED = {"_source": TEXT, "_file": TEXT, "_line": pa.int64(), "_status": TEXT, 
 COLUMNS = {
     "events": {**made.EVENTS},
     "users": {
-        "registered_at": INSTANT, "channel": TEXT, "city": TEXT, "gender": TEXT, "birth_year": pa.float64(),
+        "registered_at": INSTANT, "registered_day": pa.date32(), "channel": TEXT, "city": TEXT, "gender": TEXT,
+        "birth_year": pa.float64(),
     },
     "assignments": {"experiment": TEXT, "variant": TEXT},
     "units": {"units": TEXT, "unit_id": TEXT, "variant": TEXT},
@@ -45,6 +46,8 @@ def whole(kind: str, rows: list[dict]) -> list[dict]:
         own = dict.fromkeys(columns) | place
         if row.get("ts"):
             own |= {"day": row["ts"].date(), "hour": row["ts"].hour, "moment": (row["ts"] - EPOCH) // timedelta(microseconds=1)}
+        if row.get("registered_at"):
+            own["registered_day"] = row["registered_at"].date()
         made_rows.append(own | row)
     return made_rows
 

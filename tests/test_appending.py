@@ -9,10 +9,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import growing
+import ibis
 import pytest
 
 from helpers import cleaning, contracts, facts, open_run, paths
-from helpers.runs import appending, pieces
+from helpers.runs import appending, pieces, store
 from helpers.runs.appending import Appended
 from helpers.runs.store import Run
 from helpers.sources import events
@@ -43,33 +44,37 @@ def made_by(run: Run) -> Appended:
 
 def content(run: Run) -> dict[str, str]:
     """A hash of each table's rows, sorted."""
-    found = {}
-    for name in growing.TABLES:
-        rows = run.read(name).to_pyarrow().to_pylist()
-        found[name] = hashlib.sha256("\n".join(sorted(str(sorted(row.items())) for row in rows)).encode()).hexdigest()
-        assert rows, name
-    return found
+    found = {name: run.read(name).to_pyarrow().to_pylist() for name in growing.TABLES}
+    assert all(found.values())
+    return {name: hashed(rows) for name, rows in found.items()}
+
+
+def hashed(rows: list[dict]) -> str:
+    return hashlib.sha256("\n".join(sorted(str(sorted(row.items())) for row in rows)).encode()).hexdigest()
+
+
+def whole(run: Run, made: Appended) -> dict[str, str]:
+    """The same, with what 01_cleaning reads and no other notebook."""
+    return content(run) | {"same_moment": hashed(made.table("same_moment").to_pyarrow().to_pylist())}
 
 
 def built(folder: Path, root: Path, monkeypatch, week: str = "latest") -> dict[str, str]:
     run = run_of(folder, root, monkeypatch, week)
-    made_by(run)
-    return content(run)
+    return whole(run, made_by(run))
 
 
-def at_once(folder: Path, root: Path, monkeypatch) -> Run:
+def at_once(folder: Path, root: Path, monkeypatch) -> tuple[Run, Appended]:
     """A first build of all days in one piece, which costs less than one in several."""
     with monkeypatch.context() as patch:
         patch.setattr(appending, "ENOUGH_ROWS", 10**6)
         patch.setattr(events, "ENOUGH_ROWS", 10**6)
         run = run_of(folder, root, monkeypatch)
-        made_by(run)
-    return run
+        return run, made_by(run)
 
 
 def anew(folder: Path, root: Path, monkeypatch) -> dict[str, str]:
     """What a build from nothing gives."""
-    return content(at_once(folder, root, monkeypatch))
+    return whole(*at_once(folder, root, monkeypatch))
 
 
 @pytest.mark.hard
@@ -77,6 +82,7 @@ def anew(folder: Path, root: Path, monkeypatch) -> dict[str, str]:
 def test_whatever_arrives_in_whatever_order_the_facts_are_those_of_one_build(tmp_path, monkeypatch, seed):
     chance = random.Random(seed)
     folder, lines = tmp_path / "club", growing.rows(chance)
+    lines += [line.replace(",food,", ",cars,") for line in lines[:90]]  # at the same moment
     arrivals = growing.arrivals(chance, lines)
     for number, state in enumerate(arrivals):
         growing.write(folder, state)
@@ -135,7 +141,7 @@ def test_a_late_row_within_a_session_of_days_changes_all_that_follow_in_it(tmp_p
     run = run_of(folder, tmp_path / "root", monkeypatch)
     made = made_by(run)
     assert made.late == [start.date()] and start.date() + timedelta(days=2) in made.days
-    assert content(run) == anew(folder, tmp_path / "anew", monkeypatch)
+    assert whole(run, made) == anew(folder, tmp_path / "anew", monkeypatch)
 
 
 def test_stored_facts_have_the_types_of_their_contracts(tmp_path, monkeypatch):
@@ -191,3 +197,21 @@ def test_other_roles_and_a_damaged_store_make_all_days_again(tmp_path, monkeypat
     assert made_by(run).days == all_days
     files = {path.name for path in store.iterdir()}
     assert files == {"index.json", *pieces.files(pieces.load(store))}, "nothing is left behind"
+
+
+def test_many_events_of_which_what_is_said_of_few_is_held_are_as_they_were_judged(tmp_path, monkeypatch):
+    growing.write(tmp_path / "club", {"all.csv": [*growing.rows(random.Random(9)), "u1,2026-02-20 10:00:00,view,,,,x,,,,"]})
+    run = run_of(tmp_path / "club", tmp_path / "root", monkeypatch)
+    judged = cleaning.judge(run.source("events"), "events", as_of=run.as_of, future_from=run.future_from)
+    counted = judged["_status"].value_counts().to_pandas().set_index("_status")["_status_count"]
+    assert set(counted.index) >= {"kept", "duplicates", "quarantined"} and counted.sum() - counted["kept"] > 5
+
+    def rows(table: ibis.Table) -> list[str]:
+        return sorted(str(sorted(row.items())) for row in table.to_pyarrow().to_pylist())
+
+    expected = rows(judged)
+    for most in (counted.sum() - 1, 5):
+        monkeypatch.setattr(store, "MOST_HELD", most)
+        held = run.keep(judged, "events")
+        assert rows(held) == expected
+    assert held is judged, "what is said of them is too much as well"

@@ -24,7 +24,7 @@ def shop(tmp_path):
 def test_a_dataset_is_read_with_its_defaults(shop, monkeypatch):
     monkeypatch.delenv(dataset.SOURCES_VARIABLE, raising=False)
     made = shop()
-    assert (made.name, made.title, made.language, made.engine) == ("shop", "shop", "en", "duckdb")
+    assert (made.name, made.title, made.language, str(made.engine)) == ("shop", "shop", "en", "duckdb")
     assert (made.zone.key, made.currency, made.data_until, made.simulate) == ("Asia/Shanghai", "CNY", None, None)
     assert [source.name for source in made.sources()] == ["events[1]"]
     assert made.root == made.folder

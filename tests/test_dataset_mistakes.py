@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -124,6 +125,17 @@ def test_keys_that_differ_by_more_than_a_slip_are_attributes(shop):
 
 def test_a_pseudonym_key_inside_the_project_is_refused(shop):
     assert "lies inside the project" in shops.told(shop, f'{shops.GOOD}[privacy]\nkey = "{paths.PROJECT}/data/x.key"\n')
+
+
+def test_a_pseudonym_key_in_a_home_that_is_not_known_is_told(shop, monkeypatch):
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where HOME and the user's entry are missing
+    said = shops.told(shop, f'{shops.GOOD}[privacy]\nkey = "~/x.key"\n')
+    assert 'There is no home here that "~" stands for. Give the whole path' in said
+
+
+def test_a_dataset_in_the_home_of_nobody_is_told_as_one_that_is_not_there():
+    with pytest.raises(InputError, match='No dataset is called "~nobody-of-this-name/shop"'):
+        dataset.folder_of("~nobody-of-this-name/shop")
 
 
 @pytest.mark.parametrize(

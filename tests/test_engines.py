@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import logs
 import made
 import plain_facts as plain
 import plain_portraits
+import plain_suspicions
 import pyarrow as pa
 import pytest
 import test_cleaning
@@ -22,7 +24,7 @@ from pandas.testing import assert_frame_equal
 
 from helpers import cleaning, contracts, facts, portraits
 from helpers.errors import EnvironmentFault
-from helpers.sources import engine
+from helpers.sources import engine, spark
 
 pytestmark = pytest.mark.hard
 pytest_plugins = ["engines"]
@@ -150,7 +152,8 @@ def judge(kind: str):
 
 def test_events_are_judged_and_accounted_for_alike_on_both(engines, shops):
     good, late = test_cleaning.GOOD, ["u1", "2026-03-09", "view", "1"]
-    parts = [[good, good, late, ["u1"], ["u1", "2026-03-08", "ping", ""]], *gathered(test_cleaning.ROWS.filter(len), 60)]
+    near = [*good[:3], "1.00"]
+    parts = [[good, near, good, late, ["u1"], ["u1", "2026-03-08", "ping", ""]], *gathered(test_cleaning.ROWS.filter(len), 60)]
     texts = {f"events__{n}_csv": logs.as_csv(test_cleaning.HEADER, rows) for n, rows in enumerate(parts)}
     shop = shops(test_cleaning.TOML, **texts)
     given = engines.given(shop.rows("events").to_pyarrow())
@@ -159,6 +162,20 @@ def test_events_are_judged_and_accounted_for_alike_on_both(engines, shops):
     ours, theirs = map(judge("events"), given)
     assert_frame_equal(cleaning.reasons(ours), cleaning.reasons(theirs))
     assert cleaning.reasons(ours)["rows"].sum() == len(found)
+    assert_frame_equal(cleaning.coverage([ours]), cleaning.coverage([theirs]))
+    (warned, influence), others = warned_of(ours), warned_of(theirs)
+    assert {"bot", "near_duplicate"} <= set(warned["rule"]) and len(influence) > 5
+    assert_frame_equal(warned, others[0])
+    assert_frame_equal(influence, others[1])
+
+
+def warned_of(judged):
+    """What the rules that warn find, and what each rule does to the numbers."""
+    kept, roles, week = facts.timed(cleaning.kept(judged)), {"active": ["view"]}, (date(2026, 3, 2), date(2026, 3, 8))
+    days, limits = facts.user_day(kept, roles), plain_suspicions.LIMITS | {"bot_events_a_day": 2}
+    suspects = cleaning.suspect_users(days, kept, limits)
+    found = cleaning.influence(judged, None, days, roles=roles, suspects=suspects, week=week, future_from=test_cleaning.FUTURE)
+    return cleaning.suspicions({"events": judged}, days, facts.same_moment(kept), roles=roles, limits=limits), found
 
 
 @pytest.mark.parametrize("kind", ["users", "spend", "units"])
@@ -223,8 +240,8 @@ def test_without_spark_or_java_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(EnvironmentFault, match="apt install openjdk"):
-        engine.connect_spark("local[2]", folder=tmp_path / "spark")
-    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+        spark.connect("local[2]", folder=tmp_path / "spark")
+    monkeypatch.setitem(sys.modules, "pyspark", None)
     with pytest.raises(EnvironmentFault, match="pip install"):
-        engine.connect_spark("local[2]", folder=tmp_path / "spark")
+        spark.connect("local[2]", folder=tmp_path / "spark")
     assert not (tmp_path / "spark").exists()

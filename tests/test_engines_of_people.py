@@ -68,7 +68,8 @@ TABLES = {
     "earlier": lambda t: portraits.earlier(
         **facts(t), user_topic_day=t.user_topic_day, last_day=LAST_DAY, weeks=WEEKS, half_life_days=HALF_LIFE
     ),
-    "tag_states": lambda t: portraits.tag_states(t.earlier, RULES["tag"], last_day=LAST_DAY, weeks=WEEKS),
+    "tag_conditions": lambda t: portraits.tag_conditions(t.earlier, RULES["tag"]),
+    "tag_states": lambda t: portraits.tag_states(t.tag_conditions, RULES["tag"], last_day=LAST_DAY, weeks=WEEKS),
     "tags": lambda t: portraits.tags(t.portraits, RULES["tag"], t.tag_states),
     "next_interest": lambda t: portraits.next_interest(t.user_topic_day, CHOSEN, last_day=LAST_DAY),
     "history": history,
@@ -173,7 +174,7 @@ def test_what_a_dataset_lacks_is_lacking_on_both(engines, towns):
     found = engines.agree(lambda t: portraits.portraits(**{name: getattr(t, name) for name in names}, **plain), towns)
     assert {row["channel"] for row in found} == {None}
     for question in (
-        lambda t: portraits.tag_states(t.earlier, [], last_day=LAST_DAY, weeks=WEEKS),
+        lambda t: portraits.tag_states(t.tag_conditions, [], last_day=LAST_DAY, weeks=WEEKS),
         lambda t: portraits.tags(t.portraits, [], t.tag_states.filter(~t.tag_states.now & ~t.tag_states.before)),
         lambda t: segments.named(t.now, {}),
     ):
@@ -247,4 +248,4 @@ def test_a_condition_that_cannot_be_read_is_named_on_both(towns):
     wrong = [{**RULES["tag"][0], "name": "odd", "when": "channel > no_such_column"}]
     for t in towns:
         with pytest.raises(InputError, match="odd: when"):
-            portraits.tag_states(t.earlier, wrong, last_day=LAST_DAY, weeks=WEEKS)
+            portraits.tag_conditions(t.earlier, wrong)

@@ -42,6 +42,21 @@ def test_an_error_of_ours_in_a_cell_keeps_its_words_and_its_exit_code(project):
     assert failed.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("why", "cure"),
+    [
+        ("Failed to allocate block of 262144 bytes (bad allocation)", "`ulimit -v` may hold it back"),  # what the system has
+        ("could not allocate block of size 256.0 KiB (1.0 GiB/1.0 GiB used)", "GROWTH_RINGS_MEMORY=4GB"),  # what we let it have
+    ],
+)
+def test_an_engine_without_memory_is_told_whose_limit_it_met(project, why, cure):
+    raised = f'class OutOfMemoryException(Exception): pass\nraise OutOfMemoryException("Out of Memory Error: {why}")'
+    project.change("01_first", 'events = run.source("events")', raised)
+    with pytest.raises(RunFailed) as failed:
+        project.report()
+    assert f"  {cure}" in str(failed.value) or f"({cure}" in str(failed.value)
+
+
 def test_a_step_that_does_not_write_what_it_names_fails(project):
     project.change("02_second", 'run.write("sizes", sizes)', 'run.write("sizes", sizes) if False else None')
     with pytest.raises(RunFailed, match="has not written sizes"):

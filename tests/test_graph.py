@@ -66,6 +66,13 @@ def test_steps_come_after_what_they_read_or_find_whatever_their_names(tmp_path):
     assert {step.name: set(step.after) for step in steps} == {"a": {"b"}, "b": set(), "c": {"d"}, "d": {"b"}}
 
 
+def test_beside_a_step_run_those_that_neither_lead_to_it_nor_follow_from_it(tmp_path):
+    cells = {"one": 'run.write("a", x)', "two": 'run.write("b", run.read("a"))', "three": 'run.write("c", run.read("b"))',
+             "four": 'run.read("a")', "five": 'run.read("c")'}  # fmt: skip
+    steps = build(books(tmp_path, **cells))
+    assert {step.name: graph.beside(step, steps) for step in steps} == {"one": 0, "two": 1, "three": 1, "four": 3, "five": 1}
+
+
 def test_the_front_page_comes_last_among_equals(tmp_path):
     made = books(tmp_path, weekly="1", a="1", b="1")
     assert [step.name for step in build(made)] == ["a", "b", "weekly"]

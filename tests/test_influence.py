@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import cleaning, contracts, open_run
+from helpers import cleaning, contracts, facts, open_run
 from helpers.cleaning.influence import NO_AMOUNT
 from helpers.runs import checks
 
@@ -120,9 +120,13 @@ def apart(people: dict[str, tuple], others: dict[str, tuple]) -> int:
     return sum(people.get(user, nothing) != others.get(user, nothing) for user in {*people, *others})
 
 
+def days_of(judged: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
+    return facts.user_day(facts.timed(cleaning.kept(judged)), roles)
+
+
 def of(shop, suspects: ibis.Table | None = None, future: datetime = FUTURE) -> pd.DataFrame:
     judged = [shop.judged(kind, as_of=AS_OF, future_from=future) for kind in ("events", "users")]
-    found = cleaning.influence(*judged, roles=ROLES, suspects=suspects, week=WEEK, future_from=future)
+    found = cleaning.influence(*judged, days_of(judged[0], ROLES), roles=ROLES, suspects=suspects, week=WEEK, future_from=future)
     checks.to_arrow(contracts.find("influence"), found)
     return found
 
@@ -227,7 +231,7 @@ def test_without_users_and_suspects_there_is_no_row_on_them(shops):
     shop = shops(logs.toml('amount = "fee"'), events_csv=logs.as_csv(HEADER, [["u1", "2026-03-03", "view", "1", ""]]))
     judged = shop.judged(as_of=AS_OF, future_from=FUTURE)
     for users in (None, shop.judged("users")):
-        found = cleaning.influence(judged, users, roles=ROLES, suspects=None, week=WEEK)
+        found = cleaning.influence(judged, users, days_of(judged, ROLES), roles=ROLES, suspects=None, week=WEEK)
         assert found.empty and list(found.columns) == list(contracts.find("influence").columns)
         checks.to_arrow(contracts.find("influence"), found)
 
@@ -244,8 +248,9 @@ def test_the_bot_of_the_built_in_community_is_found_and_no_member_and_without_it
     days = cleaning.kept(events).group_by(["user_id", "day"]).agg(hours=events.hour.nunique()).to_pandas()
     assert sorted(days.groupby("user_id")["hours"].max())[-2] < limits["bot_hours"] / 2
 
-    suspects, week = cleaning.suspect_users(cleaning.kept(events), limits), (run.first_day, run.last_day)
-    found = cleaning.influence(events, users, roles=roles, suspects=suspects, week=week, future_from=run.future_from)
+    user_day, week = run.read("user_day"), (run.first_day, run.last_day)
+    suspects = cleaning.suspect_users(user_day, cleaning.kept(events), limits)
+    found = cleaning.influence(events, users, user_day, roles=roles, suspects=suspects, week=week, future_from=run.future_from)
     found, last = found.set_index(["rule", "subject"]), run.read("weeks").iloc[-1]
     reported = found[["active_as_reported", "net_as_reported"]].drop_duplicates().to_numpy().tolist()
     assert reported == [[last["active"], last["net"]]]

@@ -49,6 +49,11 @@ def test_environment_yml_names_what_pyproject_names_with_the_same_bounds():
     assert conda() == ours
 
 
+def test_spark_is_tested_with_the_bounds_that_its_users_get():
+    [spark] = doctor.bounds("spark")
+    assert spark in doctor.bounds("hard")
+
+
 def test_helpers_is_imported_from_this_tree():
     assert helpers.__file__ == str(paths.PROJECT / "helpers" / "__init__.py")
     code = "import helpers; print(helpers.__file__)"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import cleaning, contracts, paths
+from helpers import cleaning, contracts, facts, paths
 from helpers.cleaning import spelling
 from helpers.cleaning.influence import RANGES
 from helpers.errors import InputError
@@ -125,13 +125,29 @@ def test_a_mapped_amount_that_no_event_has_is_missing_in_all_payments():
     assert found_in(log, has_amounts=True)["said"].tolist() == ["1 payment of 1 person came without an amount."]
 
 
+def test_with_the_facts_at_hand_the_findings_are_the_same():
+    first = {"user_id": PEOPLE[0], "ts": START, "event": "pay", "content_id": "c", "amount": Decimal(1)}
+    rows = [first, first | {"topic": "tea"}, first | {"topic": "Tea", "user_id": PEOPLE[1]}]
+    rows += [first | {"user_id": PEOPLE[2], "ts": START + timedelta(minutes=n), "content_id": str(n)} for n in range(5)]
+    rows += [first | {"_status": "duplicates"}, first | {"user_id": PEOPLE[1], "_status": "quarantined"}]
+    log = {"events": rows, "users": [{"user_id": user, "registered_at": START + timedelta(hours=1)} for user in PEOPLE[:2]]}
+    judged = {kind: plain.judged(kind, own) for kind, own in log.items()}
+    kept = facts.timed(cleaning.kept(judged["events"]))
+    given_facts = facts.user_day(kept, ROLES), facts.same_moment(kept)
+    found = cleaning.suspicions(judged, *given_facts, roles=ROLES, limits=plain.LIMITS)
+    assert set(found["rule"]) >= {"bot", "near_duplicate", "before_sign_up", "unknown_user"}
+    pd.testing.assert_frame_equal(found, found_in(log))
+
+
 class Suspects:
     """`suspect_users` of a log of events, compiled once."""
 
     def __init__(self, limits: dict) -> None:
         self.con, self.label = made.backend().con, f"log_{secrets.token_hex(6)}"
         table = made.backend().create_table(self.label, self.arrow([]))
-        self.sql = made.backend().compile(cleaning.suspect_users(table, limits))
+        days = table.group_by(["user_id", "day"]).agg(events=table.count())
+        found = cleaning.suspect_users(days, table, limits)
+        self.sql = made.backend().compile(found.select("user_id", "why"))
 
     def arrow(self, rows: list[dict]) -> pa.Table:
         columns = {"user_id": pa.string(), "day": pa.date32(), "hour": pa.int64()}

@@ -47,8 +47,12 @@ def panel(people: dict[str, list]):
     return made.table("portraits", rows, {"weeks_ago": "int64"})
 
 
+def held(earlier, own: list[dict], *, weeks: int):
+    return portraits.tag_states(portraits.tag_conditions(earlier, own), own, last_day=LAST_DAY, weeks=weeks)
+
+
 def states(people: dict[str, list], own: list[dict], weeks: int) -> dict[tuple[str, str], dict]:
-    found = portraits.tag_states(panel(people), own, last_day=LAST_DAY, weeks=weeks).to_pyarrow().to_pylist()
+    found = held(panel(people), own, weeks=weeks).to_pyarrow().to_pylist()
     assert len({(row["user_id"], row["tag"]) for row in found}) == len(found)
     return {(row.pop("user_id"), row.pop("tag")): row for row in found}
 
@@ -149,6 +153,18 @@ def test_the_portraits_of_earlier_weeks_are_those_that_were_made_then():
     assert day.year < last_day.year
 
 
+def test_earlier_portraits_for_rules_are_those_of_all_columns_in_the_columns_that_the_rules_name():
+    facts = test_portraits.crowd(random.Random(5), 60)
+    tables = {name: made.table(name, rows) for name, rows in facts.items()}
+    given = {"first_seen": made.first_seen(facts["user_day"]), **tables, "last_day": made.day(120), "weeks": 6}
+    whole = portraits.earlier(**given, half_life_days=14)
+    own = [rule("x", "night_share >= 0.5 AND pay_days > 1", keep_until="weekend_share < 0.1"), rule("y", "active_days_28 > 3")]
+    narrow = portraits.earlier(**given, half_life_days=14, rules=own)
+    assert set(narrow.columns[2:]) == {"night_share", "weekend_share", "pay_days", "active_days_28"}
+    assert made.records(narrow) == made.records(whole.select(narrow.columns))
+    assert narrow.filter(narrow.night_share > 0, narrow.weekend_share > 0).count().to_pandas() > 50
+
+
 @pytest.mark.parametrize("lacking", ["users", "reply_day", "user_topic_day", "user_kind_day"])
 def test_earlier_portraits_lack_what_a_dataset_lacks(lacking):
     facts = test_portraits.crowd(random.Random(3), 12)
@@ -175,7 +191,7 @@ def carried(people: dict[str, dict], own: list[dict]) -> dict[tuple[str, str], d
     now = {user: [{"first_active_day": date(2026, 1, 1), **more}] for user, more in people.items()}
     now["never came"] = [people.get("never came", {})]
     whole = panel(now)
-    found = portraits.tags(whole, own, portraits.tag_states(whole, own, last_day=LAST_DAY, weeks=1))
+    found = portraits.tags(whole, own, held(whole, own, weeks=1))
     return {(row["user_id"], row["tag"]): row for row in found.to_pyarrow().to_pylist()}
 
 
@@ -224,7 +240,7 @@ def test_sizes_count_who_came_and_who_left():
     weeks = {"stays": [1, 1], "came": [0, 1], "left": [2, 0], "gone": [3, 0], "never": [0, 0]}
     people = {user: [{"create_28": number} for number in seen] for user, seen in weeks.items()}
     whole = panel(people)
-    found = portraits.tag_states(whole, own, last_day=LAST_DAY, weeks=2)
+    found = held(whole, own, weeks=2)
     sizes = portraits.tag_sizes(found, own, whole.filter(whole.weeks_ago == 0)).set_index("tag")
     assert sizes.loc["x", ["people", "before", "came", "left", "of"]].tolist() == [2, 3, 1, 2, 5]
     assert sizes.loc["y", ["people", "before", "came", "left", "share"]].tolist() == [0, 0, 0, 0, 0.0]
@@ -234,7 +250,7 @@ def test_sizes_count_who_came_and_who_left():
 def test_without_rules_or_people_there_are_no_tags():
     for people, own in (({"a": [{}]}, []), ({}, shipped()[:2])):
         whole = panel(people)
-        found = portraits.tag_states(whole, own, last_day=LAST_DAY, weeks=1)
+        found = held(whole, own, weeks=1)
         assert found.count().to_pandas() == portraits.tags(whole, own, found).count().to_pandas() == 0
         sizes = portraits.tag_sizes(found, own, whole)
         assert sizes["people"].tolist() == [0] * len(own)

@@ -165,3 +165,9 @@ def test_ids_are_opaque_text_and_white_space_is_none(shops, hidden):
     shop = shops(logs.toml(after=f"[privacy]\npseudonymise = {hidden}\n"), events_csv=content)
     expected = [shop.pseudonym(user) if hidden == "true" else user for user in ids]
     assert [row["user_id"] for row in shop.records()] == expected + [""] * len(blank)
+
+
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_a_count_since_1970_of_very_many_digits_is_bad_and_stops_nothing(shops, unit):
+    rows = times(shops, ["9" * 29, "9" * 40, "1700000000"], more=f'ts_unit = "{unit}"')
+    assert [row["_bad"] for row in rows] == ["ts", "ts", None]

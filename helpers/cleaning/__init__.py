@@ -2,7 +2,7 @@
 
     judging      which rows count
     accounts     the row ledger and its law of conservation, the reasons, the limits, what arrived and when
-    suspicions   rules that warn: bots, spellings, strange days (with rhythm and spelling)
+    suspicions   rules that warn: bots, spellings, strange days (with rhythm, spelling and telling)
     browsing     rows that were set aside, to browse through
     influence    what each rule does to the main numbers
 """

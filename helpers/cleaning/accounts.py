@@ -53,7 +53,7 @@ QUARANTINE = contracts.declare(
     columns={
         "source_file": ("string", "", "file, relative to the folder of the sources"),
         "source_sha256": ("string", "", "hash of the file's bytes"),
-        "line": ("int64", "", "line on which the row begins; of Parquet its number"),
+        "line": ("int64", "", "line on which the row begins; of Parquet its number, of a table any"),
         "byte_offset": ("int64", "bytes", "where it begins in the unpacked file; empty for Parquet"),
         "column": ("string", "", "column that cannot be used; empty where it is the whole row"),
         "code": ("string", "", "code of the problem"),
@@ -212,20 +212,14 @@ def coverage(judged: list[ibis.Table]) -> pd.DataFrame:
         counted = seen["_selected"] & ~seen["_status"].isin(["after_as_of", "duplicates"])
         seen = seen.filter(counted & (seen["_kind"] != ""))
         is_kept = seen["_status"] == "kept"
-        by_user = seen.group_by(table=seen["_table"], kind=seen["_kind"], user=seen["_user"]).agg(
-            rows=seen.count(),
-            kept=is_kept.sum(),
-            first_day=seen["_day"].min(where=is_kept),
-            last_day=seen["_day"].max(where=is_kept),
-        )
         parts.append(
-            by_user.group_by(["table", "kind"]).agg(
-                rows=by_user.rows.sum(),
-                set_aside=by_user.rows.sum() - by_user.kept.sum(),
-                kept=by_user.kept.sum(),
-                users=((by_user.kept > 0) & by_user.user.notnull()).sum(),
-                first_day=by_user.first_day.min(),
-                last_day=by_user.last_day.max(),
+            seen.group_by(table=seen["_table"], kind=seen["_kind"]).agg(
+                rows=seen.count(),
+                set_aside=(~is_kept).sum(),
+                kept=is_kept.sum(),
+                users=seen["_user"].nunique(where=is_kept),
+                first_day=seen["_day"].min(where=is_kept),
+                last_day=seen["_day"].max(where=is_kept),
             )
         )
     found = pd.concat([part.to_pandas() for part in parts], ignore_index=True)

@@ -56,6 +56,7 @@ INFLUENCE = contracts.declare(
 def influence(
     judged_events: ibis.Table,
     judged_users: ibis.Table | None,
+    user_day: ibis.Table,
     *,
     roles: dict[str, list[str]],
     suspects: ibis.Table | None,
@@ -69,15 +70,16 @@ def influence(
 
     Args:
         judged_events, judged_users: As `judge` gives them; no users table is no rule on unknown people.
+        user_day: The facts of that name, of the kept events.
         suspects: As `suspect_users` gives them; None is no rule on them.
         week: Monday and Sunday of the report's week.
         future_from: As for `judge`.
     """
-    marked = _marked(judged_events, future_from)
-    concerned = _concerned(marked)
-    left_out = {"unknown_user": _unknown(judged_events, judged_users), "bot": suspects}
+    out = _left_out(judged_events, future_from)
+    concerned = _concerned(out)
+    left_out = {"unknown_user": _unknown(user_day, judged_users), "bot": suspects}
     left_out = {rule: users for rule, users in left_out.items() if users is not None}
-    totals = _totals(_people(marked, concerned, roles, week), len(concerned), left_out)
+    totals = _totals(_people(user_day, out, concerned, roles, week), len(concerned), left_out)
     reported = [totals[f"{name}_0"] for name in MEASURES]
     rows = []
     for number, (rule, subject, count, reason) in enumerate(concerned, start=1):
@@ -90,15 +92,15 @@ def influence(
     return _frame(rows)
 
 
-def _marked(judged: ibis.Table, future_from: datetime | None) -> ibis.Table:
-    """Events with `rule` and `subject` of what left them out (null where kept); `counts`: whether they would count without it.
+def _left_out(judged: ibis.Table, future_from: datetime | None) -> ibis.Table:
+    """Events that are not kept, with `rule` and `subject` of what left them out; `counts`: whether they would count without it.
 
-    A row that its rule alone leaves out is judged once more, with every mark taken away that the rules go by.
+    A row is judged once more, with every mark taken away that the rules go by.
     """
-    was = judged.mutate(
-        _was=judged["_status"], _why=judged["_reason"], _chosen=judged["_selected"], _named=judged["_excluded"],
-        _again=judged["_duplicate"],
-    )  # fmt: skip
+    out = judged.filter(~judged["_status"].isin(["kept", "after_as_of"]))
+    was = out.mutate(
+        _was=out["_status"], _why=out["_reason"], _chosen=out["_selected"], _named=out["_excluded"], _again=out["_duplicate"]
+    )
     own = "," + was["_why"].replace("bad_", "") + ","
     rest = ibis.ifelse(was["_was"] == "quarantined", ("," + was["_bad"] + ",").replace(own, ","), was["_bad"])
     bare = was.mutate(_selected=ibis.literal(True), _excluded=ibis.null("string"), _duplicate=ibis.literal(False), _bad=rest)
@@ -109,23 +111,20 @@ def _marked(judged: ibis.Table, future_from: datetime | None) -> ibis.Table:
         (sound["_was"] == "duplicates", "exact_duplicate"),
         (aside & ~of_nobody, "set_aside"),
         (aside, "where"),
-        (quarantined, "quarantined"),
-        else_=ibis.null("string"),
+        else_="quarantined",
     )
     counts = ibis.cases(
         (sound["_was"] == "duplicates", is_sound & sound["_chosen"] & of_nobody),
         (aside & ~of_nobody, is_sound & sound["_chosen"]),
         (aside, is_sound),
-        (quarantined, is_sound & sound["_chosen"] & of_nobody & ~sound["_again"]),
-        else_=sound["_was"] == "kept",
+        else_=is_sound & sound["_chosen"] & of_nobody & ~sound["_again"],
     )
     subject = ibis.ifelse(quarantined | (aside & ~of_nobody), sound["_why"], "")
     return sound.mutate(rule=rule, subject=subject, counts=counts)
 
 
-def _concerned(marked: ibis.Table) -> list[tuple[str, str, int, str]]:
+def _concerned(out: ibis.Table) -> list[tuple[str, str, int, str]]:
     """The rules that left events out: rule, subject, rows, and why they cannot be counted ("" where they can)."""
-    out = marked.filter(marked.rule.notnull())
     counted = out.group_by(["rule", "subject"]).agg(
         rows=out.count(),
         user=(out.user_id != "").sum(),
@@ -141,20 +140,31 @@ def _concerned(marked: ibis.Table) -> list[tuple[str, str, int, str]]:
     return sorted(found, key=lambda own: (RULES.index(own[0]), own[1]))
 
 
-def _people(marked: ibis.Table, concerned: list[tuple], roles: dict[str, list[str]], week: tuple[date, date]) -> ibis.Table:
+def _people(
+    user_day: ibis.Table, out: ibis.Table, concerned: list[tuple], roles: dict[str, list[str]], week: tuple[date, date]
+) -> ibis.Table:
     """For each person first active day, activity of the week and its net amount: of the kept rows (0), and without each rule."""
     monday, sunday = week
-    seen = marked.filter(marked.counts & (marked.day <= sunday))
-    is_kept, in_week = seen.rule.isnull(), seen.day >= monday
-    active, net = seen.event.isin(roles.get("active") or [""]), _net(seen, roles)
-    made = {"rows": ibis.coalesce(is_kept.sum(), 0)}
-    without = [is_kept, *(is_kept | ((seen.rule == rule) & (seen.subject == subject)) for rule, subject, *_ in concerned)]
-    for number, counts in enumerate(without):
-        made[f"first_{number}"] = seen.day.min(where=active & counts)
-        made[f"active_{number}"] = (active & in_week & counts).any()
-        made[f"net_{number}"] = ibis.ifelse(in_week & counts, net, NOTHING).sum()
+    out = out.filter(out.counts)
+    numbers = [((out.rule == rule) & (out.subject == subject), at) for at, (rule, subject, *_) in enumerate(concerned, 1)]
+    own = user_day.select(
+        "user_id", "day", active=user_day.active > 0, net=user_day.net, events=user_day.events, number=ibis.literal(0, "int64")
+    )
+    if numbers:
+        active = out.event.isin(roles.get("active") or [""])
+        number = ibis.cases(*((holds, ibis.literal(at, "int64")) for holds, at in numbers))
+        net = _net(out, roles).cast(user_day.net.type())
+        own = own.union(out.select("user_id", "day", active=active, net=net, events=ibis.literal(0, "int64"), number=number))
+    seen = own.filter(own.day <= sunday)
+    in_week = seen.day >= monday
+    made = {"rows": seen.events.sum()}
+    for number in range(len(concerned) + 1):
+        counts = seen.number.isin([0, number])
+        made[f"first_{number}"] = seen.day.min(where=seen.active & counts)
+        made[f"active_{number}"] = (seen.active & in_week & counts).any()
+        made[f"net_{number}"] = ibis.ifelse(in_week & counts, seen.net, NOTHING).sum()
     people = seen.group_by("user_id").agg(**made)
-    return people.mutate(**{f"new_{number}": people[f"first_{number}"] >= monday for number in range(len(without))})
+    return people.mutate(**{f"new_{number}": people[f"first_{number}"] >= monday for number in range(len(concerned) + 1)})
 
 
 def _net(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Value:
@@ -165,12 +175,12 @@ def _net(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Value:
     return ibis.cases((pays & refunds, both), (pays, amount), (refunds, -amount.abs()), else_=NOTHING)
 
 
-def _unknown(judged_events: ibis.Table, judged_users: ibis.Table | None) -> ibis.Table | None:
+def _unknown(user_day: ibis.Table, judged_users: ibis.Table | None) -> ibis.Table | None:
     """People of the kept events whom the users table does not have; None where there is no users table."""
     if judged_users is None or judged_users.limit(1).to_pandas().empty:
         return None
-    events = judged_events.filter(judged_events["_status"] == "kept").select("user_id").distinct()
-    return events.anti_join(judged_users.filter(judged_users["_status"] == "kept"), "user_id")
+    people = user_day.select("user_id").distinct()
+    return people.anti_join(judged_users.filter(judged_users["_status"] == "kept"), "user_id")
 
 
 def _totals(people: ibis.Table, rules: int, left_out: dict[str, ibis.Table]) -> dict:
@@ -209,35 +219,41 @@ def _frame(rows: list[list]) -> pd.DataFrame:
     return made.astype({name: "float64" for name in INFLUENCE.nullable if NUMBERS[name][0] == "int64"})
 
 
-def suspect_users(events: ibis.Table, limits: dict[str, float]) -> ibis.Table:
-    """People whose events look like a machine's: `user_id` and `why`, the first reason that holds.
+def suspect_users(user_day: ibis.Table, events: ibis.Table, limits: dict[str, float]) -> ibis.Table:
+    """People whose events look like a machine's.
+
+    Hours are counted for those alone who can be suspects: in so many hours one has made as many events at least.
 
     Args:
+        user_day: `user_id`, `day` and `events` of the kept events.
         events: Kept events.
         limits: Section `suspicions` of rules.toml: `bot_events_a_day` events on a local day; `bot_share` of all events,
             where there are 20 people or more; events in `bot_hours` different local hours on each of `bot_days` days.
+
+    Returns:
+        `user_id`, `events`, `most` on a day, `share` of all, `long` (days of so many hours), `why` (the first reason that holds).
     """
-    people = busy(events, limits)
-    return people.filter(people.why.notnull()).select("user_id", "why")
-
-
-def busy(events: ibis.Table, limits: dict[str, float]) -> ibis.Table:
-    """What tells a machine from a person, for each: `events`, `most` on a day, `long` days, `share` of all; `why`, or null."""
-    days = events.group_by(["user_id", "day"]).agg(events=events.count(), hours=events.hour.nunique())
-    people = days.group_by("user_id").agg(
-        events=days.events.sum().cast("int64"), most=days.events.max(), long=(days.hours >= limits["bot_hours"]).sum()
-    )
+    people = user_day.group_by("user_id").agg(
+        events=user_day.events.sum().cast("int64"), most=user_day.events.max(),
+        full=(user_day.events >= limits["bot_hours"]).sum(),
+    )  # fmt: skip
     everyone = ibis.window()
     total = people.events.sum().over(everyone).cast("float64")
     people = people.mutate(share=people.events / total, people=people.count().over(everyone))
-    return people.mutate(
-        why=ibis.cases(
-            (people.most >= limits["bot_events_a_day"], "too many events on a day"),
-            ((people.share >= limits["bot_share"]) & (people.people >= LEAST_PEOPLE), "too large a share of all events"),
-            (people.long >= limits["bot_days"], "active through day and night"),
-            else_=ibis.null("string"),
-        )
+    many = people.most >= limits["bot_events_a_day"]
+    large = (people.share >= limits["bot_share"]) & (people.people >= LEAST_PEOPLE)
+    why = ibis.cases(
+        (many, "too many events on a day"), (large, "too large a share of all events"), else_=ibis.null("string")
     )
+    people = people.mutate(why=why)
+    people = people.filter(people.why.notnull() | (people.full >= limits["bot_days"]))
+    own = events.semi_join(people, "user_id")
+    days = own.group_by(["user_id", "day"]).agg(hours=own.hour.nunique())
+    long = days.group_by("user_id").agg(long=(days.hours >= limits["bot_hours"]).sum())
+    met = people.drop("people", "full").inner_join(long, "user_id")
+    night = ibis.ifelse(met.long >= limits["bot_days"], "active through day and night", ibis.null("string"))
+    found = met.mutate(why=ibis.coalesce(met.why, night))
+    return found.filter(found.why.notnull()).select("user_id", "events", "most", "share", "long", "why")
 
 
 def check_suspicion_limits(limits: dict[str, float]) -> None:

@@ -29,6 +29,7 @@ REQUIRED = {
     "spend": ("channel",),
 }
 ONCE = {"users": (["user_id"], "repeated_user"), "units": (["units", "unit_id"], "repeated_unit")}
+PLACE = ["_source", "_file", "_line"]
 STATUSES = ("kept", "not_selected", "after_as_of", "duplicates", "quarantined")
 
 
@@ -67,6 +68,24 @@ def judge(rows: ibis.Table, kind: str, *, as_of: datetime | None, future_from: d
     )
     judged = judged.mutate(_reason=reason).drop("_wrong", "_late")
     return _first_of_each(judged, *ONCE[kind]) if kind in ONCE else judged
+
+
+def said(judged: ibis.Table) -> ibis.Table:
+    """What is said of the events of files that do not simply count, by their place: for `met`."""
+    odd = judged.filter((judged["_status"] != "kept") | judged["_emptied"].notnull())
+    return odd.select(*PLACE, **{f"{name}said": odd[name] for name in ("_duplicate", "_status", "_reason", "_emptied")})
+
+
+def met(rows: ibis.Table, said: ibis.Table) -> ibis.Table:
+    """Events as `judge` gives them, of what was said before: all others are kept as they are, and need not be looked at again."""
+    found = rows.left_join(said, PLACE)
+    return found.mutate(
+        _table=ibis.literal("events"),
+        _duplicate=ibis.coalesce(found["_duplicatesaid"], False),
+        _status=ibis.coalesce(found["_statussaid"], "kept"),
+        _reason=ibis.coalesce(found["_reasonsaid"], ""),
+        _emptied=found["_emptiedsaid"],
+    )
 
 
 def _wrong(rows: ibis.Table, kind: str, future_from: datetime | None) -> ibis.Value:
@@ -131,7 +150,7 @@ def _late(rows: ibis.Table, kind: str, as_of: datetime | None) -> ibis.Value:
 def _first_of_each(judged: ibis.Table, key: list[str], reason: str) -> ibis.Table:
     """A second row for the same user is quarantined, so that no join multiplies events; likewise a second one for a unit."""
     is_kept = judged["_status"] == "kept"
-    places = [judged["_source"], judged["_file"], judged["_line"]]
+    places = [judged[column] for column in ("_source", "_file", "_line", "_byte")]
     order = ibis.row_number().over(group_by=[*(judged[column] for column in key), is_kept], order_by=places)
     numbered = judged.mutate(_again=is_kept & (order > 0))
     return numbered.mutate(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from helpers.facts.days import (
     first_seen,
+    same_moment,
     summary,
     timed,
     user_campaign_day,
@@ -26,5 +27,5 @@ from helpers.facts.replies import reply_day
 from helpers.facts.sessions import sessions
 from helpers.facts.tables import ROLES
 
-__all__ = ["OPTIONAL", "ROLES", "Layers", "first_seen", "reply_day", "sessions", "summary", "timed", "user_campaign_day",
-           "user_day", "user_hour", "user_kind_day", "user_topic_day"]  # fmt: skip
+__all__ = ["OPTIONAL", "ROLES", "Layers", "first_seen", "reply_day", "same_moment", "sessions", "summary", "timed",
+           "user_campaign_day", "user_day", "user_hour", "user_kind_day", "user_topic_day"]  # fmt: skip

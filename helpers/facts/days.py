@@ -125,6 +125,12 @@ def user_hour(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
     return active.group_by(["user_id", "day", "weekday", "hour"]).agg(events=active.count())
 
 
+def same_moment(events: ibis.Table) -> ibis.Table:
+    """Instants at which somebody has several events: user, local day, `moment` and their number."""
+    counted = events.group_by(["user_id", "day", "moment"]).agg(events=events.count())
+    return counted.filter(counted.events > 1)
+
+
 def summary(user_day: ibis.Table) -> dict[str, int | tuple[int, str]]:
     """The size of the facts in numbers, people with their unit: rows, people, active days and sessions."""
     found = user_day.aggregate(

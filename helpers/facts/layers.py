@@ -14,7 +14,16 @@ from operator import or_
 
 import ibis
 
-from helpers.facts.days import money, of_visits, user_campaign_day, user_hour, user_kind_day, user_topic_day, visits
+from helpers.facts.days import (
+    money,
+    of_visits,
+    same_moment,
+    user_campaign_day,
+    user_hour,
+    user_kind_day,
+    user_topic_day,
+    visits,
+)
 from helpers.facts.replies import answered, contents, replies
 from helpers.facts.sessions import going_on
 
@@ -25,6 +34,7 @@ KEYS = {
     "user_campaign_day": ["user_id", "campaign", "day"],
     "user_hour": ["user_id", "day", "hour"],
     "going_on": ["user_id", "named", "day"],
+    "same_moment": ["user_id", "day", "moment"],
     "contents": ["content_id", "user_id", "day"],
     "replies": ["from_user", "parent_id", "day"],
     "reply_day": ["from_user", "to_user", "day"],
@@ -89,6 +99,7 @@ class Layers:
         made = {
             "user_day": lambda: of_visits(seen, money(own, self.roles)),
             "going_on": lambda: going_on(seen.filter(seen.active)),
+            "same_moment": lambda: same_moment(own),
             "user_hour": lambda: user_hour(own, self.roles),
             "user_topic_day": lambda: user_topic_day(own, self.roles, self.weights),
             "user_kind_day": lambda: user_kind_day(own, self.roles),

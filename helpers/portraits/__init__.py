@@ -31,12 +31,13 @@ from helpers.portraits.earlier import earlier
 from helpers.portraits.next_interest import next_interest, next_interest_score, next_topics
 from helpers.portraits.overview import composition, habits, one_user, summary, topic_fans
 from helpers.portraits.pain import answers, falling, groups, low_scores, pain_points
-from helpers.portraits.tag_states import tag_states
+from helpers.portraits.tag_states import tag_conditions, tag_states
 from helpers.portraits.tagging import tag_sizes, tags
 from helpers.portraits.topics import interests
 
 __all__ = [
     "MADE_OF", "answers", "apart", "beside", "composition", "distinctive", "distinctive_of", "drifts", "earlier", "falling",
     "group_names", "groups", "habits", "interests", "low_scores", "memberships", "next_interest", "next_interest_score",
-    "next_topics", "one_user", "pain_points", "portraits", "summary", "tag_sizes", "tag_states", "tags", "topic_fans",
+    "next_topics", "one_user", "pain_points", "portraits", "summary", "tag_conditions", "tag_sizes", "tag_states", "tags",
+    "topic_fans",
 ]  # fmt: skip

@@ -124,9 +124,28 @@ def portraits(
     Args:
         interests: As of the same day, as `interests` gives them.
     """
+    return portrayed(
+        days=families.counted(user_day), first_seen=first_seen, user_hour=user_hour, users=users, reply_day=reply_day,
+        interests=interests, user_kind_day=user_kind_day, user_campaign_day=user_campaign_day, last_day=last_day,
+    )  # fmt: skip
+
+
+def portrayed(
+    *,
+    first_seen: ibis.Table,
+    days: ibis.Table,
+    user_hour: ibis.Table,
+    users: ibis.Table | None,
+    reply_day: ibis.Table | None,
+    interests: ibis.Table | None,
+    user_kind_day: ibis.Table | None = None,
+    user_campaign_day: ibis.Table | None = None,
+    last_day: date,
+) -> ibis.Table:
+    """The same from `days` as `families.counted` gives them, of single days or of several taken together."""
     parts = [
-        families.behaviour(user_day, last_day),
-        families.spending(user_day, last_day),
+        families.behaviour(days, last_day),
+        families.spending(days, last_day),
         *families.rhythm(user_hour, last_day),
     ]
     if user_kind_day is not None:

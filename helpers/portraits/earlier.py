@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 
 import ibis
 
-from helpers.portraits.attributes import portraits
+from helpers.portraits import families
+from helpers.portraits.attributes import PORTRAITS, portrayed
+from helpers.portraits.tag_states import columns_of, texts_of
 from helpers.portraits.topics import exact_sum, interests
 
 PEOPLE = ("user_id", "from_user", "to_user", "referrer_id")
 MARK = 3  # characters in front of a user that tell the week
+NEAR = 2 * families.WEEKS  # weeks of which a portrait tells one from the other; what is older is taken together
+PREFERRED = {"preferred_hour", "preferred_weekday"}
+ADDED = {*families.SUMS, "active_days", "pay_days", "last_active_day", "last_pay_day", "events", "replies"}
+NIGHT, NOON = families.NIGHT_HOURS[0], 12
 
 
 def earlier(
@@ -24,33 +31,65 @@ def earlier(
     last_day: date,
     weeks: int,
     half_life_days: float,
-    **further: ibis.Table | None,
+    user_kind_day: ibis.Table | None = None,
+    user_campaign_day: ibis.Table | None = None,
+    rules: list[dict] | None = None,
 ) -> ibis.Table:
     """The portraits as of `last_day` and of the same weekday in the weeks before it: `weeks_ago` and the portrait.
 
     A portrait knows ages, not dates. So the facts of every week are moved forward until its end lies on `last_day`, each
-    week has people of its own, and all of them are portrayed in one pass.
+    week has people of its own, and all of them are portrayed in one pass. All windows are of whole weeks, so that days of
+    one week may be taken together before.
 
     Args:
         weeks: How many week ends, that of `last_day` among them; at most 99.
         half_life_days: Of interests, as in `interests`.
-        further: Other facts that `portraits` takes.
+        rules: Of the portrait only the columns that stand in the conditions of these; without them all.
     """
     # Spark 4.0 takes no cast of rows that are being made, so the numbers have their type before
     ends = ibis.literal(list(range(weeks)), "array<int64>").unnest().name("weeks_ago").as_table()
     ends = ends.mutate(mark=ends.weeks_ago.cast("string").lpad(MARK - 1, "0") + "@")
-    given = {"first_seen": first_seen, "user_day": user_day, "user_hour": user_hour, "reply_day": reply_day, **further}
+    weekly = partial(_by_week, last_day=last_day, most=weeks - 1 + NEAR)
+    asked = None if rules is None else set(columns_of(texts_of(rules), PORTRAITS.columns))
+    hours = user_hour if asked is None or asked & PREFERRED else _night_and_weekend(user_hour)
+    given = {
+        "first_seen": first_seen,
+        "days": weekly(families.counted(user_day)),
+        "user_hour": weekly(hours, most=weeks - 1),
+        "reply_day": weekly(reply_day),
+        "user_kind_day": weekly(user_kind_day),
+        "user_campaign_day": weekly(user_campaign_day, most=weeks - 1),
+    }
     facts = {name: None if table is None else _moved(table, ends, last_day) for name, table in given.items()}
     tastes = None
     if user_topic_day is not None:
         oldest = last_day - timedelta(weeks=weeks - 1)
         topics = _moved(_topics(user_topic_day, oldest, half_life_days), ends, last_day)
         tastes = interests(topics, last_day=last_day, half_life_days=half_life_days, within="weeks_ago")
-    if users is not None:
-        users = _moved(users, ends, last_day)
-        years = last_day.year - _forward(ibis.literal(last_day), -users.weeks_ago).year()
-        users = users.mutate(birth_year=users.birth_year + years)
-    return _apart(portraits(**facts, users=users, interests=tastes, last_day=last_day))
+    users = None if users is None else _aged(_moved(users, ends, last_day), last_day)
+    found = _apart(portrayed(**facts, users=users, interests=tastes, last_day=last_day))
+    return found if asked is None else found.select("weeks_ago", "user_id", *(name for name in found.columns if name in asked))
+
+
+def _by_week(table: ibis.Table | None, *, last_day: date, most: int) -> ibis.Table | None:
+    """The days of a week taken together on its last day, and all that lie more than `most` weeks back on one."""
+    if table is None:
+        return None
+    past = table.filter(table.day <= last_day)
+    ago = (ibis.literal(last_day).epoch_days() - past.day.epoch_days()).cast("int64") // 7
+    past = past.mutate(ago=ibis.least(ago, ibis.literal(most, "int64")))
+    types = {name: dtype for name, dtype in table.schema().items() if name != "day"}
+    added = {name: dtype for name, dtype in types.items() if name in ADDED}
+    made = {name: past[name].max() if dtype.is_date() else past[name].sum().cast(dtype) for name, dtype in added.items()}
+    found = past.group_by([name for name in (*types, "ago") if name not in added]).agg(**made)
+    return found.mutate(day=_forward(ibis.literal(last_day), -found.ago)).drop("ago")
+
+
+def _night_and_weekend(user_hour: ibis.Table) -> ibis.Table:
+    """One hour for the night and one for the rest, likewise one weekday: enough to know how much falls into either."""
+    night, weekend = user_hour.hour.isin(families.NIGHT_HOURS), user_hour.weekday >= families.SATURDAY
+    hour, weekday = night.ifelse(NIGHT, NOON).cast("int64"), weekend.ifelse(families.SATURDAY, 0).cast("int64")
+    return user_hour.mutate(hour=hour, weekday=weekday)
 
 
 def _topics(user_topic_day: ibis.Table, oldest: date, half_life_days: float) -> ibis.Table:
@@ -72,6 +111,12 @@ def _moved(table: ibis.Table, ends: ibis.Table, last_day: date) -> ibis.Table:
     days = {name: _forward(rows[name], rows.weeks_ago) for name, dtype in table.schema().items() if dtype.is_date()}
     people = {name: rows.mark + rows[name] for name in PEOPLE if name in table.columns}
     return rows.mutate(**days, **people)
+
+
+def _aged(users: ibis.Table, last_day: date) -> ibis.Table:
+    """Years of birth such that on `last_day` people are as old as they were in their week."""
+    years = last_day.year - _forward(ibis.literal(last_day), -users.weeks_ago).year()
+    return users.mutate(birth_year=users.birth_year + years)
 
 
 def _forward(day: ibis.Value, weeks: ibis.Value) -> ibis.Value:

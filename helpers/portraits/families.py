@@ -18,6 +18,9 @@ HOURS, WEEKDAYS, SATURDAY = 24, 7, 5
 AGE_BANDS = ((0, "under 18"), (18, "18-24"), (25, "25-34"), (35, "35-44"), (45, "45-54"), (55, "55 and over"))
 OLDEST = 110
 LEAST_WEIGHT = 0.01
+SUMS = (
+    "active", "create", "comment", "share", "react", "sessions", "bounces", "dwell_s", "pay", "gross", "net", "discount",
+)  # fmt: skip
 
 
 def everyone(first_seen: ibis.Table, users: ibis.Table | None, *, last_day: date) -> ibis.Table:
@@ -63,15 +66,27 @@ def since(table: ibis.Table, last_day: date, *, days: int = WINDOW) -> ibis.Tabl
     return table.filter(table.day <= last_day, table.day > last_day - timedelta(days=days))
 
 
-def behaviour(user_day: ibis.Table, last_day: date) -> ibis.Table:
-    """What was done lately, and some of it before."""
-    near = since(user_day, last_day, days=2 * WINDOW)
+def counted(user_day: ibis.Table) -> ibis.Table:
+    """What `behaviour` and `spending` read, in columns that add up over days: sums, and the latest of the last days."""
+    active, pays = user_day.active > 0, user_day.pay > 0
+    return user_day.select(
+        "user_id", "day", *SUMS,
+        active_days=active.cast("int64"),
+        pay_days=pays.cast("int64"),
+        last_active_day=ibis.ifelse(active, user_day.day, ibis.null("date")),
+        last_pay_day=ibis.ifelse(pays, user_day.day, ibis.null("date")),
+    )  # fmt: skip
+
+
+def behaviour(days: ibis.Table, last_day: date) -> ibis.Table:
+    """What was done lately, and some of it before; `days` as `counted` gives them."""
+    near = since(days, last_day, days=2 * WINDOW)
     lately = near.day > last_day - timedelta(days=WINDOW)
     sums = {f"{role}_28": near[role].sum(where=lately) for role in ("create", "comment", "share", "react")}
     sessions = near.sessions.sum(where=lately)
     return near.group_by("user_id").agg(
-        active_days_28=((near.active > 0) & lately).sum(),
-        active_days_before=((near.active > 0) & ~lately).sum(),
+        active_days_28=near.active_days.sum(where=lately),
+        active_days_before=near.active_days.sum(where=~lately),
         events_28=near.active.sum(where=lately),
         events_before=near.active.sum(where=~lately),
         sessions_28=sessions,
@@ -83,19 +98,19 @@ def behaviour(user_day: ibis.Table, last_day: date) -> ibis.Table:
     )
 
 
-def spending(user_day: ibis.Table, last_day: date) -> ibis.Table:
+def spending(days: ibis.Table, last_day: date) -> ibis.Table:
     """What was paid, and the last day of activity; whole history."""
-    past = user_day.filter(user_day.day <= last_day)
+    past = days.filter(days.day <= last_day)
     gross, discount, orders = past.gross.sum(), past.discount.sum(), past.pay.sum()
-    days, last = (past.pay > 0).sum(), past.day.max(where=past.pay > 0)
+    pay_days, last = past.pay_days.sum(), past.last_pay_day.max()
     return past.group_by("user_id").agg(
-        last_active_day=past.day.max(where=past.active > 0),
-        pay_days=days,
+        last_active_day=past.last_active_day.max(),
+        pay_days=pay_days,
         last_pay_day=last,
         days_since_pay=_days_since(last, last_day),
         orders=orders,
         average_order=gross.cast("float64") / orders.nullif(0),
-        repurchased=days >= 2,
+        repurchased=pay_days >= 2,
         gross=gross,
         net=past.net.sum(),
         discount_share=discount.cast("float64") / (gross + discount).cast("float64").nullif(0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import ibis
@@ -28,54 +29,22 @@ TAG_STATES = contracts.declare(
 )
 
 
-def tag_states(earlier: ibis.Table, rules: list[dict], *, last_day: date, weeks: int) -> ibis.Table:
-    """Who carries a tag now or did a week ago (contract `tag_states`).
-
-    A tag is carried from the week in which its condition holds. It is given up in the first week, at least `min_weeks`
-    weeks after the last in which the condition held, in which `keep_until` holds or is unknown; a rule without it in the
-    first in which the condition does not hold. What has not been earned for `weeks` - 1 weeks is given up in any case, so
-    that the state of this week and of the last follows from the weeks that are looked at. Of the tags of a group with a
-    place in the order (`exclusive`), a person carries only the first.
+def tag_conditions(earlier: ibis.Table, rules: list[dict]) -> ibis.Table:
+    """By user and `weeks_ago`, for each rule: whether it holds (`hold_0`) and whether it is given up (`drop_0`).
 
     Args:
-        earlier: Portraits by `weeks_ago`, as `portraits.earlier` gives them for these weeks.
+        earlier: Portraits by `weeks_ago`, as `portraits.earlier` gives them.
         rules: The rules in their order.
 
     Raises:
         InputError: A condition cannot be read, or names a column that portraits do not have.
     """
-    if not rules:
-        return _nobody(earlier)
-    held = _carried(_asked(earlier, rules, weeks), rules, weeks)
-    people = _of_people(held, rules, weeks).cache()
-    found = ibis.union(*(_rows(people, at, rule["name"]) for at, rule in enumerate(rules)))
-    first = [last_day - timedelta(days=7 * (weeks - week) - 1) for week in range(weeks)]
-    since = ibis.cases(*((found.began == week, ibis.literal(day)) for week, day in enumerate(first)), else_=ibis.null("date"))
-    return found.select("user_id", "tag", "now", "before", "kept", since=found.now.ifelse(since, ibis.null("date")),
-                        at_least=found.now & found.unsure)  # fmt: skip
-
-
-def columns_of(texts: list[str], table: ibis.Table) -> list[str]:
-    """Columns of the table that may stand in one of the SQL texts."""
-    words = {word for text in texts for word in re.findall(r"\w+", text)}
-    return [name for name in table.columns if name in words]
-
-
-def _nobody(earlier: ibis.Table) -> ibis.Table:
-    types = {name: spec.dtype for name, spec in TAG_STATES.columns.items() if name != "user_id"}
-    empty = {name: ibis.null(dtype) for name, dtype in types.items()}
-    return earlier.filter(ibis.literal(False)).select("user_id", **empty)
-
-
-def _asked(earlier: ibis.Table, rules: list[dict], weeks: int) -> ibis.Table:
-    """By user and `week` (0 is the oldest), for each rule: whether it holds (`hold_0`) and whether it is given up (`drop_0`)."""
-    texts = [rule.get(key) or "" for rule in rules for key in ("when", "keep_until")]
-    narrow = earlier.select("user_id", "weeks_ago", *columns_of(texts, earlier)).cache()
+    narrow = earlier.select("user_id", "weeks_ago", *columns_of(texts_of(rules), earlier.columns)).cache()
     asked = []
     for at, rule in enumerate(rules):
         asked.append(f"COALESCE(({rule['when']}), FALSE) AS hold_{at}")
         asked.append(f"COALESCE(({rule.get('keep_until') or 'TRUE'}), TRUE) AS drop_{at}")
-    text = f"SELECT user_id, {weeks - 1} - weeks_ago AS week, {', '.join(asked)} FROM portraits"
+    text = f"SELECT {', '.join(['user_id', 'weeks_ago', *asked])} FROM portraits"
     try:
         return narrow.alias("portraits").sql(text, dialect="duckdb")
     except ibis.IbisError:
@@ -85,6 +54,48 @@ def _asked(earlier: ibis.Table, rules: list[dict], weeks: int) -> ibis.Table:
         if not blamed:
             raise
         raise InputError(f"rules.toml: {blamed}\n  {str(fault).splitlines()[0]}") from None
+
+
+def tag_states(conditions: ibis.Table, rules: list[dict], *, last_day: date, weeks: int) -> ibis.Table:
+    """Who carries a tag now or did a week ago (contract `tag_states`).
+
+    A tag is carried from the week in which its condition holds. It is given up in the first week, at least `min_weeks`
+    weeks after the last in which the condition held, in which `keep_until` holds or is unknown; a rule without it in the
+    first in which the condition does not hold. What has not been earned for `weeks` - 1 weeks is given up in any case, so
+    that the state of this week and of the last follows from the weeks that are looked at. Of the tags of a group with a
+    place in the order (`exclusive`), a person carries only the first.
+
+    Args:
+        conditions: As `tag_conditions` gives them of these weeks and rules.
+        rules: The rules in their order.
+    """
+    if not rules:
+        return _nobody(conditions)
+    asked = conditions.mutate(week=weeks - 1 - conditions.weeks_ago)
+    held = _carried(asked, rules, weeks)
+    people = _of_people(held, rules, weeks).cache()
+    found = ibis.union(*(_rows(people, at, rule["name"]) for at, rule in enumerate(rules)))
+    first = [last_day - timedelta(days=7 * (weeks - week) - 1) for week in range(weeks)]
+    since = ibis.cases(*((found.began == week, ibis.literal(day)) for week, day in enumerate(first)), else_=ibis.null("date"))
+    return found.select("user_id", "tag", "now", "before", "kept", since=found.now.ifelse(since, ibis.null("date")),
+                        at_least=found.now & found.unsure)  # fmt: skip
+
+
+def texts_of(rules: list[dict]) -> list[str]:
+    """The conditions of the rules, SQL."""
+    return [rule.get(key) or "" for rule in rules for key in ("when", "keep_until")]
+
+
+def columns_of(texts: list[str], columns: Iterable[str]) -> list[str]:
+    """The columns that may stand in one of the SQL texts."""
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
+    return [name for name in columns if name in words]
+
+
+def _nobody(conditions: ibis.Table) -> ibis.Table:
+    types = {name: spec.dtype for name, spec in TAG_STATES.columns.items() if name != "user_id"}
+    empty = {name: ibis.null(dtype) for name, dtype in types.items()}
+    return conditions.filter(ibis.literal(False)).select("user_id", **empty)
 
 
 def _blamed(narrow: ibis.Table, rules: list[dict]) -> str:

@@ -65,7 +65,7 @@ def tags(portraits: ibis.Table, rules: list[dict], states: ibis.Table) -> ibis.T
         nothing = {name: ibis.null(spec.dtype) for name, spec in TAGS.columns.items() if name not in carried.columns}
         return carried.select("user_id", "tag", "since", "at_least", "kept", **nothing)
     texts = [text for rule in rules for text in (rule["reason"], rule.get("strength") or "")]
-    own = portraits.select("user_id", *columns_of(texts, portraits))
+    own = portraits.select("user_id", *columns_of(texts, portraits.columns))
     known = carried.join(own, "user_id")
     known = known.alias("carried").sql(f"SELECT *, {_strength(rules)} AS strength FROM carried", dialect="duckdb")
     columns = {name: spec.dtype for name, spec in PORTRAITS.columns.items()}

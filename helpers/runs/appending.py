@@ -29,7 +29,8 @@ from helpers.sources import engine
 if TYPE_CHECKING:
     import ibis
 
-ENOUGH_ROWS = 1_000_000  # events that are worked on at a time
+ENOUGH_ROWS = 4_000_000  # events that are worked on at a time, in some 2 GB; the day after them is read besides
+ENOUGH_ON_SPARK = 50_000_000  # its memory is larger, and each time costs it many seconds
 DAY = timedelta(days=1)
 TAILS_KEPT = 3
 MOST_NAMED = 20
@@ -134,6 +135,7 @@ class _Work:
     def __init__(self, backend, folder: Path, kept, layers: Layers, key: str, marks, rows, last_day: date) -> None:
         self.backend, self.folder, self.kept, self.layers, self.rows = backend, folder, kept, layers, rows
         self.last_day = last_day
+        self.enough = ENOUGH_ON_SPARK if engine.is_spark(backend) else ENOUGH_ROWS
         self.now = {day: mark for day, mark in marks.items() if day <= last_day}
         paths.make_private(folder)
         self.known = pieces.load(folder)
@@ -178,7 +180,7 @@ class _Work:
         rows, place = 0, None
         for day in sorted(days):
             here = self._place(day)
-            if held and (here is not place or rows >= ENOUGH_ROWS):
+            if held and (here is not place or rows >= self.enough):
                 yield held
                 held, rows = [], 0
             held.append(day)

@@ -110,7 +110,7 @@ def _judge(verdict: Verdict, dataset: Dataset, folder: Path, as_of: date | None)
     # Ids stay as they are: they are compared with each other, masked wherever they are named, and written nowhere.
     plain = dataset.model_copy(update={"privacy": dataset.privacy.model_copy(update={"pseudonymise": False})})
     parts = _parts(verdict, plain)
-    backend = engine.connect([dataset.root, folder], spill=folder / "spill")
+    backend = engine.of(dataset, folder)
     first = survey.survey(backend.con, plain, parts, folder)
     verdict.messages += first.problems
     dataset = plain.without(first.absent)

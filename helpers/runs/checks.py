@@ -64,9 +64,9 @@ def check_rows(contract: Contract, table: ibis.Table, *, keyed: bool = False) ->
     filled = [name for name in contract.columns if name not in contract.nullable]
     floats = [name for name, column in contract.columns.items() if column.dtype == "float64"]
     counts = {"rows": table.count()}
-    counts |= {f"empty {name}": table[name].isnull().sum() for name in filled}
-    counts |= {f"odd {name}": (table[name].isnan() | table[name].isinf()).sum() for name in floats}
-    found = {name: int(value or 0) for name, value in table.aggregate(**counts).to_pandas().iloc[0].items()}
+    counts |= {f"empty {name}": table[name].isnull().sum().fill_null(0) for name in filled}
+    counts |= {f"odd {name}": (table[name].isnan() | table[name].isinf()).sum().fill_null(0) for name in floats}
+    found = {name: int(value) for name, value in table.aggregate(**counts).to_pandas().iloc[0].items()}
     unkeyed = keyed or not contract.key
     keys = found["rows"] if unkeyed else table.select(*contract.key).distinct().count().to_pandas()
     _raise(contract, _row_faults(contract, found, int(keys)))

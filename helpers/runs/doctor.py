@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers import paths
 from helpers.errors import EnvironmentFault
+from helpers.sources import spark
+
+if TYPE_CHECKING:
+    from helpers.sources.choice import Engine
 
 FREE_BYTES = 2 * 2**30
+ADDRESSES = 5 * 2**29  # with less, libraries that nobody asked for an error end the process
 REMEDY = "Run `make setup`: it installs what requirements.lock says."
 
 
 def faults() -> list[str]:
     """Everything that is wrong, most fundamental first; empty when nothing is."""
-    return [*_versions(), *_package(), *_disk()]
+    return [*_versions(), *_package(), *_memory(), *_disk()]
 
 
 def check_versions() -> None:
     """The quick part, at every start.
 
     Raises:
-        EnvironmentFault: A library is missing or outside the bounds of pyproject.toml; names all of them.
+        EnvironmentFault: Memory is held back, or a library is missing or outside the bounds of pyproject.toml; names all.
     """
+    if held := _memory():
+        raise EnvironmentFault(held[0])
     found = _versions()
     if found:
         _let_it_be_made_again()
@@ -35,8 +44,23 @@ def check_versions() -> None:
 
 def of_import(fault: ImportError) -> EnvironmentFault:
     """What is said when an import failed: the libraries that are missing or of the wrong version, else what failed."""
+    if held := _memory():
+        return EnvironmentFault(held[0])
     _let_it_be_made_again()
     return EnvironmentFault("\n".join(_versions()) or f"{fault}. {REMEDY}")
+
+
+def check_engine(asked: Engine) -> None:
+    """What the engine that a dataset asks for needs of this machine; before any kernel starts.
+
+    Raises:
+        EnvironmentFault: Spark or its Java is missing or of an unsuitable version.
+    """
+    if asked.spark:
+        spark.check(asked.spark)
+        found = _versions("spark", spark.REMEDY)
+        if found:
+            raise EnvironmentFault("\n".join(found))
 
 
 def _let_it_be_made_again() -> None:
@@ -46,17 +70,17 @@ def _let_it_be_made_again() -> None:
         (environment / "made-for").unlink(missing_ok=True)
 
 
-def _versions() -> list[str]:
+def _versions(group: str | None = None, remedy: str = REMEDY) -> list[str]:
     found = []
-    for name, wanted in bounds():
+    for name, wanted in bounds(group):
         try:
             have = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found.append(f"{name} is not installed. {REMEDY}")
+            found.append(f"{name} is not installed. {remedy}")
             continue
         if not all(_holds(have, operator, bound) for operator, bound in wanted):
             asked = ",".join(f"{operator}{bound}" for operator, bound in wanted)
-            found.append(f"{name} {have} does not work here: {asked} is needed. {REMEDY}")
+            found.append(f"{name} {have} does not work here: {asked} is needed. {remedy}")
     return found
 
 
@@ -87,6 +111,13 @@ def _package() -> list[str]:
 
     place = Path(helpers.__file__).resolve().parent
     return [] if place == paths.PROJECT / "helpers" else [f"`helpers` is imported from {place}. {REMEDY}"]
+
+
+def _memory() -> list[str]:
+    held = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if held == resource.RLIM_INFINITY or held >= ADDRESSES:
+        return []
+    return [f"Memory is held to {held / 1e9:.1f} GB here (`ulimit -v`); a run wants 5 GB. Allow it more: `ulimit -v unlimited`."]
 
 
 def _disk() -> list[str]:

@@ -20,8 +20,8 @@ LESS_MEMORY = (
     "finished steps are kept. GROWTH_RINGS_MEMORY=1GB lets the engine of each notebook hold less, and more lie on disk."
 )
 HINTS = {
+    "MemoryError|bad.alloc|Cannot allocate|Resource temporarily unavailable|start new thread": LESS_MEMORY,
     "^OutOfMemory": "GROWTH_RINGS_MEMORY=4GB lets the engine of each notebook hold more; else it has a part of all memory.",
-    "MemoryError|bad_alloc|Cannot allocate|Resource temporarily unavailable|start new thread": LESS_MEMORY,
     "ModuleNotFoundError": "Run `make clean`, then the same command again: it makes the environment anew.",
 }
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -26,5 +26,5 @@ def write(name: str, week: str = weeks.LATEST, out: str | None = None) -> tuple[
     if chosen not in built:
         there = f" Built are: {', '.join(built)}." if built else ""
         raise InputError(f"{dataset}, {week}: no report of that week was built.{there} Run: make report DATASET={dataset}")
-    path = Path(out).expanduser() if out else built[chosen].with_name("fix-list.csv")
+    path = paths.at_home(out) if out else built[chosen].with_name("fix-list.csv")
     return path, quarantine.fix_list(pyarrow.parquet.read_table(built[chosen]), path)

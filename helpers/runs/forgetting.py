@@ -18,7 +18,8 @@ from helpers import paths
 from helpers.errors import InputError
 from helpers.runs import failures, identities, keys, locking, publish, scrubbing, store
 from helpers.runs.identities import Opened
-from helpers.runs.traces import PSEUDONYM, SPILL, STAGED, Person, Traces, look
+from helpers.runs.traces import PSEUDONYM, STAGED, Person, Traces, look
+from helpers.sources import engine
 
 if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset
@@ -132,7 +133,7 @@ def _remove(at: Opened, person: Person, wanted: scrubbing.Wanted, traces: Traces
         scrubbing.rewrite(path, wanted)
     for path in (*traces.staged, *traces.stale, *at.built.rglob(f".*{paths.UNFINISHED}")):
         path.unlink(missing_ok=True)
-    for folder in (at.built / SPILL).glob("*"):
+    for folder in engine.spilled(at.dataset, at.built).glob("*"):
         if not _is_alive(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
     return weeks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -59,6 +60,13 @@ class Step:
     @property
     def name(self) -> str:
         return self.notebook.name
+
+
+def beside(step: Step, steps: Sequence[Step]) -> int:
+    """How many of the steps may run while this one does: those that neither lead to it nor follow from it."""
+    known = {own.name: own for own in steps}
+    before = {name: _upstream(name, known) for name in known}
+    return sum(step.name not in before[name] and name not in before[step.name] for name in known)
 
 
 def names(notebook: Notebook) -> Names:

@@ -69,7 +69,7 @@ class Opened:
         """The ids of a column `source_id`, each once, with their pseudonyms: `source_id`, `pseudonym`."""
         from helpers.sources import engine, privacy
 
-        once = self.backend.create_table(f"ids_{os.urandom(6).hex()}", ids.select("source_id").distinct(), temp=True)
+        once = engine.keep(self.backend, ids.select("source_id").distinct())
         made = privacy.pseudonym_sql("source_id", privacy.key(self.dataset))
         return engine.view(self.backend, f"SELECT source_id, {made} AS pseudonym FROM {once.get_name()}")
 
@@ -90,8 +90,8 @@ def opened(dataset: str, root: str | None) -> Iterator[Opened]:
     opening.prepare(loaded)
     built = paths.built(loaded.name)
     paths.make_private(built)
-    spill = built / "spill" / str(os.getpid())
-    backend = engine.connect([built, loaded.root], spill=spill)
+    spill = engine.spilled(loaded, built) / str(os.getpid())
+    backend = engine.of(loaded)
     try:
         yield Opened(loaded, built, backend)
     finally:
@@ -148,10 +148,10 @@ def _joined(at: Opened, asked: list[str]) -> dict[str, str]:
     """Pseudonym -> source id, of those that the sources know; who was forgotten is not told."""
     import pyarrow as pa
 
-    from helpers.sources import privacy
+    from helpers.sources import engine, privacy
 
     wanted = sorted(set(asked) - privacy.forgotten(at.built))
-    names = at.backend.create_table("asked", pa.table({"pseudonym": pa.array(wanted, pa.string())}), temp=True)
+    names = engine.take(at.backend, pa.table({"pseudonym": pa.array(wanted, pa.string())}))
     known = at.named(at.people(at.parts()))
     rows = known.semi_join(names, "pseudonym").to_pyarrow().to_pylist()
     return {row["pseudonym"]: row["source_id"] for row in rows}
@@ -165,7 +165,7 @@ def pseudonyms_of(source: str) -> list[str]:
     """
     label = "standard input" if source == "-" else source
     try:
-        content = sys.stdin.buffer.read() if source == "-" else Path(source).expanduser().read_bytes()
+        content = sys.stdin.buffer.read() if source == "-" else paths.at_home(source).read_bytes()
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{label}: not UTF-8 text. Save it as a CSV in UTF-8, or as text with a pseudonym a line.") from None
@@ -192,7 +192,7 @@ def pseudonyms_of(source: str) -> list[str]:
 def _place(source: str, out: str | None) -> Path:
     if out is None and source == "-":
         raise InputError("--out: a list from standard input has no place of its own. Name the file to write.")
-    return Path(out).expanduser() if out is not None else Path(source).expanduser().with_suffix(".ids.csv")
+    return paths.at_home(out) if out is not None else paths.at_home(source).with_suffix(".ids.csv")
 
 
 def checked_place(path: Path, dataset: Dataset, *, force: bool) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -41,10 +40,10 @@ class Index:
     tails: dict[date, tuple[str, dict[str, str]]] = field(default_factory=dict)
 
 
-def files(index: Index) -> Iterator[str]:
+def files(index: Index) -> set[str]:
     """Names of all files."""
-    for own in (*(piece.files for piece in index.pieces), *(files for _, files in index.tails.values())):
-        yield from own.values()
+    own = [*(piece.files for piece in index.pieces), *(files for _, files in index.tails.values())]
+    return {name for files in own for name in files.values()}
 
 
 def load(folder: Path) -> Index:
@@ -70,4 +69,4 @@ def save(folder: Path, index: Index, before: Index) -> None:
     content = {"key": index.key, **by_day, "pieces": [vars(piece) for piece in index.pieces]}
     with paths.whole(folder / INDEX, relied_on=True) as fresh:
         fresh.write_text(json.dumps(content, default=str), encoding="utf-8")
-    paths.sweep_unnamed(folder, set(files(index)), set(files(before)))
+    paths.sweep_unnamed(folder, files(index), files(before))

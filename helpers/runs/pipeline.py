@@ -11,13 +11,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers import paths
 from helpers.errors import InputError, Stopped, without_passwords
-from helpers.runs import failures, graph, keys, locking, opening, origins, planning, publish, steps, store
+from helpers.runs import failures, graph, keys, locking, opening, origins, pieces, planning, publish, steps, store
 from helpers.runs.planning import Checked, Plan, Request
 from helpers.runs.progress import Plain, Silent
+from helpers.sources import engine, groups, spark
+
+if TYPE_CHECKING:
+    from helpers.sources.dataset import Dataset
 
 LARGE_REPORT = 10_000_000  # bytes; mail servers refuse more
 Records = dict[str, keys.Record | None]
@@ -56,8 +60,8 @@ def report(request: Request, progress: Plain | None = None, kernels: Kernels | N
             checked = planning.with_dataset(asked)
             stack.enter_context(locking.held(built, progress.say))
             stack.enter_context(_nothing_left_of_bad_input(built, fresh))
-            _sweep(name)  # what a killed run has left may be what fills the disk
-            stack.callback(_sweep, name)
+            _sweep(checked.dataset)  # what a killed run has left may be what fills the disk
+            stack.callback(_sweep, checked.dataset)
             return _carry_out(checked, kernels, progress)
     except BrokenPipeError:
         raise  # nobody reads our lines any more; not a matter of the disk
@@ -148,20 +152,22 @@ def _carry_out(checked: Checked, kernels: Kernels, progress: Plain) -> Outcome:
     return Outcome(published.front, record["headline"], decisions, records, published)
 
 
-def _sweep(name: str) -> None:
+def _sweep(dataset: Dataset) -> None:
     """Kernels are ended without ceremony and runs may be killed: what they left half done on disk is removed here.
 
     The lock is held, so that no other run is writing an executed notebook.
     """
-    built = paths.built(name)
+    built = paths.built(dataset.name)
     with suppress(OSError):
         for left in built.glob(f"*/steps/{steps.unfinished('*')}"):
             left.unlink(missing_ok=True)
-        for folder in (*(built / "spill").glob("[0-9]*"), *(built / "verifying").glob("[0-9]*")):
+        for folder in (*engine.spilled(dataset, built).glob("[0-9]*"), *(built / "verifying").glob("[0-9]*")):
             if not (folder.name.isdecimal() and paths.is_running(int(folder.name))):
                 shutil.rmtree(folder, ignore_errors=True)
-        for folder in (built, paths.reports(name)):
+        for folder in (built, paths.reports(dataset.name)):
             paths.sweep(folder)
+        paths.sweep_unnamed(built / "events", groups.files(groups.load(built / "events")))
+        paths.sweep_unnamed(built / "facts", pieces.files(pieces.load(built / "facts")))
 
 
 def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tuple[dict[str, keys.Decision], Records]:
@@ -173,14 +179,17 @@ def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tupl
     decisions: dict[str, keys.Decision] = {}
     waiting = list(plan.steps)
     running: dict[Future, graph.Step] = {}
-    pool = ThreadPoolExecutor(steps.AT_ONCE, thread_name_prefix="step")
+    if plan.run.dataset.engine.spark:
+        spark.leave()  # with which the sources were looked at
+    at_once = steps.at_once(plan.run.dataset.engine)
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="step")
     try:
         while waiting or running:
             for step in [step for step in waiting if step.after <= set(done)]:
                 decision, record = keys.decide(step, plan.inputs, plan.folder, done, force=plan.request.force)
                 if decision.action != keys.RUN:
                     done[step.name] = record
-                elif len(running) < steps.AT_ONCE:
+                elif len(running) < at_once:
                     running[_submit(pool, step, plan, kernels, dict(done))] = step
                 else:
                     continue
@@ -206,7 +215,8 @@ def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tupl
 
 
 def _submit(pool: ThreadPoolExecutor, step: graph.Step, plan: Plan, kernels: Kernels, done: Records) -> Future:
-    return pool.submit(steps.run, step, steps.Place(plan.inputs, plan.request.notebooks), kernels.start(), done)
+    place = steps.Place(plan.inputs, plan.request.notebooks, graph.beside(step, plan.steps))
+    return pool.submit(steps.run, step, place, kernels.start(), done)
 
 
 def _failure(step: graph.Step, fault: BaseException, plan: Plan, built: list[str], kept: str) -> BaseException:

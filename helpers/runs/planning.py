@@ -112,13 +112,15 @@ def with_dataset(asked: Asked) -> Checked:
 
     Raises:
         InputError: dataset.toml or rules.toml is wrong.
+        EnvironmentFault: Its engine cannot run here.
     """
-    from helpers.runs import ruling
+    from helpers.runs import doctor, ruling
     from helpers.sources import dataset as datasets
 
     request = asked.request
     dataset = datasets.load(request.dataset, request.root)
     ruling.check(dataset)
+    doctor.check_engine(dataset.engine)
     return Checked(request, asked.notebooks, asked.values, dataset)
 
 

@@ -6,24 +6,31 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers import paths
 from helpers.errors import RunFailed
 from helpers.runs import kernels, keys
 from helpers.runs.graph import Step
 from helpers.runs.store import MEMORY_VARIABLE, SOURCES_VARIABLE
+from helpers.sources import choice
+
+if TYPE_CHECKING:
+    from helpers.sources.choice import Engine
 
 HEADLESS_VARIABLE = "GROWTH_RINGS_HEADLESS"
-# More than there are processors on a small machine, so that none idles; each kernel has this part of the memory.
+# More than there are processors on a small machine, so that none idles.
 AT_ONCE = 4
+ON_SPARK = 1  # Spark itself works on many things at once, and another one beside it costs memory
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where steps run: the week's folder and the notebooks' folder."""
+    """Where steps run: the week's folder and the notebooks' folder; and beside how many others at most."""
 
     inputs: keys.Inputs
     notebooks: Path
+    beside: int = AT_ONCE - 1
 
     @property
     def folder(self) -> Path:
@@ -83,7 +90,7 @@ def _execute(step: Step, place: Place, warm: kernels.Warm, output: Path) -> None
     values = {"dataset": run.dataset.name if default else str(run.dataset.folder), "week": run.week, **step.values}
     known = {name for cell in step.notebook.code if "parameters" in cell.tags for name in _assigned(cell.source)}
     env = {
-        MEMORY_VARIABLE: f"{_memory() // AT_ONCE // 2**20}MB",
+        MEMORY_VARIABLE: memory(run.dataset.engine, place.beside),
         **os.environ,
         paths.BUILT_ROOT_VARIABLE: str(paths.built_root()),
         SOURCES_VARIABLE: str(run.dataset.root),
@@ -99,9 +106,16 @@ def _execute(step: Step, place: Place, warm: kernels.Warm, output: Path) -> None
     )
 
 
-def _memory() -> int:
-    """Bytes of this machine's memory."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def at_once(engine: Engine) -> int:
+    """How many steps may run at a time."""
+    return ON_SPARK if engine.spark else AT_ONCE
+
+
+def memory(engine: Engine, beside: int) -> str:
+    """What one step may take beside so many others; half of the machine is left to Python, Spark's too, and to the system."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    every = choice.size(engine.memory) if engine.memory else machine
+    return f"{every // min(at_once(engine), beside + 1) // 2**20}MB"
 
 
 def _assigned(source: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import contracts, paths
 from helpers.errors import InputError, RunFailed
-from helpers.runs import checks, weeks
+from helpers.runs import weeks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import ibis
     import pandas as pd
 
@@ -73,12 +74,11 @@ class Run:
         """The ibis backend; connected on first use."""
         from helpers.sources import engine
 
-        built = paths.built(self.dataset.name)
         paths.make_private(self.folder)
-        spill, memory = built / "spill" / str(os.getpid()), os.environ.get(MEMORY_VARIABLE)
+        memory = os.environ.get(MEMORY_VARIABLE)
         if memory and not re.fullmatch(r"[0-9]+ ?[KMGT]i?B", memory):
             raise InputError(f"{MEMORY_VARIABLE}={memory}: write it as 500MB or 4GB.")
-        return engine.connect([built, self.dataset.root], spill=spill, memory=memory)
+        return engine.of(self.dataset, memory=memory)
 
     def read(self, name: str) -> ibis.Table | pd.DataFrame:
         """An artefact: an ibis table, or a pandas frame where its contract says small.
@@ -86,19 +86,16 @@ class Run:
         Raises:
             InputError: It is not built yet, or this dataset cannot have it; says which notebook makes it and how.
         """
+        from helpers.runs import artefacts
+
         contract = contracts.find(name)
-        path = self.folder / f"{name}.parquet"
         if lacking(self.dataset, contract.needs):
             raise InputError(f'run.read("{name}"): {cannot_have(self.dataset, contract.needs)}')
-        if not path.exists():
+        if not artefacts.place(self, name).exists():
             from helpers.runs import live
 
             raise live.NotBuilt(self.not_built(name), self)
-        return self._load(contract)
-
-    def _load(self, contract: contracts.Contract) -> ibis.Table | pd.DataFrame:
-        path = self.folder / f"{contract.name}.parquet"
-        return read_small(path) if contract.small else self._table(path)
+        return artefacts.load(self, contract)
 
     def find(self, name: str) -> ibis.Table | pd.DataFrame | None:
         """The same, or None when this dataset cannot have it."""
@@ -113,42 +110,15 @@ class Run:
             RunFailed: A breach of the contract: column, count, likely cause, remedy.
             EnvironmentFault: The disk is full or not writable.
         """
+        from helpers.runs import artefacts
+
         contract = contracts.find(name)
         if table is None:
             if lacking(self.dataset, contract.needs):
                 return None
             raise RunFailed(f'run.write("{name}", None): this dataset has what {name} needs, so give a table.')
-        paths.make_private(self.folder)
-        path = self.folder / f"{name}.parquet"
-        if hasattr(table, "before_last_day"):
-            self._link(contract, table, path)
-            return self._load(contract)
-        with paths.whole(path) as fresh:
-            if hasattr(table, "iloc"):
-                _write_frame(checks.to_arrow(contract, table), fresh)
-            else:
-                self._write_table(contract, table, fresh)
-        return self._load(contract)
-
-    def _write_table(self, contract: contracts.Contract, table: ibis.Table, path: Path) -> None:
-        from helpers.sources import engine
-
-        engine.write(self.engine, checks.conform(contract, table), path, sort=list(contract.key))
-        path.chmod(0o600)  # the engine may have put a file of its own in the place of the one that was made for it
-        checks.check_rows(contract, engine.read(self.engine, path))
-
-    def _link(self, contract: contracts.Contract, stored: Stored, path: Path) -> None:
-        """A folder of links to the files of the facts, which are checked as they are made."""
-        from helpers.sources import engine
-
-        with paths.whole_folder(path) as fresh:
-            for first, last, piece in stored.pieces:
-                target = fresh / f"{first}.parquet"
-                if last < stored.last_day:
-                    link(piece, target)
-                else:
-                    engine.write(self.engine, stored.before_last_day(piece), target, sort=list(contract.key))
-            link(stored.tail, fresh / f"{stored.last_day}.parquet")
+        artefacts.write(self, contract, table)
+        return artefacts.load(self, contract)
 
     def append(self, kept: ibis.Table, layers: Layers) -> Appended:
         """The facts up to the end of the week: made for days that are new or changed, the others as they are stored.
@@ -170,10 +140,20 @@ class Run:
             rows=self.events.rows_of_days, last_day=self.last_day,
         )  # fmt: skip
 
-    def _table(self, path: Path) -> ibis.Table:
-        from helpers.sources import engine
+    def week_ends(
+        self, name: str, make: Callable[[date, int], ibis.Table], *,
+        of: dict[str, ibis.Table | None], people: ibis.Table, given: Any, weeks: int,
+    ) -> ibis.Table:
+        """Rows of the last week ends, with `weeks_ago`: made for those that are new or changed, the others as they are kept.
 
-        return engine.read(self.engine, path)
+        Args:
+            make: The same as of a day, of so many week ends up to it, from the tables in `of`; nothing after an end counts.
+            people: A row a person.
+            given: Everything else that decides what they are, such as rules.
+        """
+        from helpers.runs import week_ends
+
+        return week_ends.table(self, name, make, of=of, people=people, given=given, weeks=weeks)
 
     def source(self, kind: str) -> ibis.Table | None:
         """The raw rows of one kind of source ("events", "users", ...), typed; None when the dataset has none."""
@@ -251,14 +231,28 @@ class Run:
 
         return keys.digest([self.dataset.sha256, self.week, profile.profile(self.dataset).files])[:12]
 
-    def keep(self, table: ibis.Table) -> ibis.Table:
+    def keep(self, table: ibis.Table, kind: str = "") -> ibis.Table:
         """The same table, computed once and held by the engine for the cells that follow.
 
-        Where so many rows came in that they might not fit into memory it stays a query, which is computed where it is used.
+        Of judged events that might not fit into DuckDB's memory only what is said of those that do not simply count is held; they
+        stay a query where that is too much as well. Spark holds tables on disk.
+
+        Args:
+            kind: The kind of source of which these are all rows, judged; "" of any other table.
         """
+        from helpers.cleaning import judging
         from helpers.sources import engine
 
-        return table if sum(self.rows_in.values()) > MOST_HELD else engine.keep(self.engine, table)
+        rows = sum(count for (own, _), count in self.rows_in.items() if own == kind)
+        if rows <= MOST_HELD or self.dataset.engine.spark:
+            return engine.keep(self.engine, table)
+        if kind != "events":
+            return table
+        said = engine.keep(self.engine, judging.said(table))
+        if said.count().to_pandas() <= MOST_HELD:
+            return judging.met(engine.view(self.engine, self.events.rows()), said).select(table.columns)
+        engine.drop(self.engine, said)
+        return table
 
     @property
     def future_from(self) -> datetime | None:
@@ -313,30 +307,9 @@ def command(dataset: Dataset, week: str, *, shown: bool = False) -> str:
     return " ".join(words)
 
 
-def link(source: Path, target: Path) -> None:
-    """The same file under another name; a copy where the place knows no links."""
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def read_small(path: Path) -> pd.DataFrame:
-    """A small artefact as a pandas frame; days are datetime64, as everywhere in pandas."""
-    import pyarrow.parquet
-
-    return pyarrow.parquet.read_table(path).to_pandas(date_as_object=False)
-
-
 def _stamps(name: str) -> dict[str, list] | None:
     try:
         return json.loads((paths.built(name) / "profile.json").read_text(encoding="utf-8"))["stamps"]
     except (OSError, ValueError, KeyError):
         return None
 
-
-def _write_frame(table, path: Path) -> None:
-    import pyarrow.parquet
-
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:
-        pyarrow.parquet.write_table(table, stream, compression="zstd")

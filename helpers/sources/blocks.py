@@ -74,7 +74,7 @@ def read(raw: dict[str, Any], label: str) -> tuple[dict[str, Any], list[Mistake]
     found: dict[str, Any] = {"events": [], "units": {}}
     for name, kind, block in named:
         made, faults = _source(name, kind, block, label)
-        fault = _place_fault(block, heading(name), spark=isinstance(raw.get("engine"), dict))
+        fault = _place_fault(block, heading(name), spark="spark" in raw.get("engine", ""))
         wrong += faults + ([fault] if fault else [])
         if kind == "events":
             found["events"].append(made)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from helpers.errors import nearest
-from helpers.paths import PROJECT
-from helpers.sources import blocks, mistakes
+from helpers.paths import PROJECT, at_home
+from helpers.sources import blocks, choice, mistakes
 from helpers.sources.blocks import KINDS, READING, TOP
 from helpers.sources.mistakes import NOTHING, Mistake, show
 
@@ -39,15 +40,16 @@ def read(name: str, raw: dict[str, Any], label: str) -> tuple[dict[str, Any], li
     for key in raw:
         if key not in TOP:
             wrong.append(_unknown_top(key, raw[key]))
-    for check in (_zone, _currency, _engine, _key_outside):
+    for check in (_zone, _currency, _key_outside):
         if mistake := check(raw):
             wrong.append(mistake)
             found.pop(mistake.place, None)
-    wrong += _raised_limits(raw)
+    found["engine"], mistake = choice.read(raw.get("engine", "duckdb"))
+    wrong += [*([mistake] if mistake else []), *_raised_limits(raw)]
     sources, faults = blocks.read(raw, label)
     roles, role_faults = _roles(raw)
     found |= {**sources, "roles": roles}
-    wrong += faults + role_faults
+    wrong += faults + role_faults + (_unspoken(sources) if found["engine"].spark else [])
     if not raw.get("events") and not raw.get("units"):
         told = "There is neither an [[events]] block nor a [units.NAME] section, so there is nothing to report on."
         wrong.append(Mistake("[[events]]", f"{told} data/README.md shows one."))
@@ -111,22 +113,34 @@ def _currency(raw: dict[str, Any]) -> Mistake | None:
     return Mistake("currency", f'A currency is its code of three capital letters, such as "CNY".{hint}', currency)
 
 
-def _engine(raw: dict[str, Any]) -> Mistake | None:
-    engine = raw.get("engine", "duckdb")
-    if engine == "duckdb" or (
-        isinstance(engine, dict) and list(engine) == ["spark"] and isinstance(engine["spark"], str)
-    ):
-        return None
-    return Mistake("engine", 'Allowed: "duckdb", or { spark = "spark://host:7077" }.', engine)
+def _unspoken(sources: dict[str, Any]) -> list[Mistake]:
+    """Expressions and forms of times that Spark has no words for."""
+    from helpers.sources.spark import dialect, formats, patterns
+
+    wrong = []
+    several = [*sources["events"], *sources["units"].values()]
+    for source in [*several, *(sources[kind] for kind in KINDS if kind in sources and kind not in ("events", "units"))]:
+        asked = {"where": source["where"]} if "where" in source else {}
+        said = {key: partial(dialect.translated, own.sql()) for key, own in (asked | source["columns"]).items()}
+        if isinstance(source.get("ts_format"), str):
+            said["ts_format"] = partial(formats.read, "ts", source["ts_format"])
+        for key, say in said.items():
+            try:
+                say()
+            except patterns.Unspoken as fault:
+                text = source["ts_format"] if key == "ts_format" else (asked | source["columns"])[key].text
+                wrong.append(Mistake(f"{blocks.heading(source['name'])} {key}", str(fault), text))
+    return wrong
 
 
 def _key_outside(raw: dict[str, Any]) -> Mistake | None:
     key = raw["privacy"].get("key") if isinstance(raw.get("privacy"), dict) else None
     if not isinstance(key, str) or not key:
         return None
-    path = Path(key).expanduser()
+    path = at_home(key)
     if not path.is_absolute():
-        return Mistake("[privacy] key", 'Give the whole path, such as "~/.config/growth-rings/shop.key".', key)
+        told = 'There is no home here that "~" stands for. ' if key.startswith("~") else ""
+        return Mistake("[privacy] key", f'{told}Give the whole path, such as "/home/me/.config/growth-rings/shop.key".', key)
     if path.resolve().is_relative_to(PROJECT):
         told = "The pseudonym key lies inside the project, where it would be copied along with the data."
         return Mistake("[privacy] key", f'{told} Move it out, for instance to "~/.config/growth-rings/shop.key".', key)

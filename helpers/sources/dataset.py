@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 from helpers import paths
 from helpers.errors import InputError, nearest
 from helpers.sources import blocks, checks, finding, mistakes
+from helpers.sources.choice import Engine
 from helpers.sources.expressions import Expression
 from helpers.sources.rules import experiments, rules
 
@@ -69,12 +70,6 @@ class Simulate(_Part):
     null: bool = False
 
 
-class Spark(_Part):
-    """The address of a Spark cluster."""
-
-    spark: Text
-
-
 class Privacy(_Part):
     """How people are protected; see data/README.md."""
 
@@ -108,7 +103,7 @@ class Dataset(_Part):
     currency: str | None = None
     people: Text | None = None
     language: Literal["en", "zh"] = "en"
-    engine: Literal["duckdb"] | Spark = "duckdb"
+    engine: InstanceOf[Engine] = Engine()
     data_until: date | None = None
     simulate: Simulate | None = None
     events: list[Source] = []
@@ -141,9 +136,16 @@ class Dataset(_Part):
         """The source's files below `root`, in natural order (part-2 before part-10).
 
         Raises:
-            InputError: There are none; names the pattern, the folder, and what lies there.
+            InputError: There are none; names the pattern, the folder, and what lies there. Or Spark cannot read them.
         """
-        return finding.files(self.root, source.file or "", self._place(source))
+        found = finding.files(self.root, source.file or "", self.place(source))
+        other = [path.name for path in found if path.suffix.lower() != ".parquet"]
+        if self.engine.spark and other:
+            raise InputError(
+                f"{self.place(source)}\n  On Spark a source is Parquet files or a table, and {other[0]} is neither. Write it as "
+                'Parquet (in DuckDB: COPY (FROM \'it.csv\') TO \'it.parquet\'), name a table = "...", or take engine = "duckdb".'
+            )
+        return found
 
     def has(self, part: str) -> bool:
         """Whether the dataset has a part: a kind of source, a role (`pay`), a mapped column (`users.city`), or one of
@@ -193,7 +195,8 @@ class Dataset(_Part):
         kind, _, name = column.partition(".")
         return any(source.kind == kind and name in source.columns for source in self.sources())
 
-    def _place(self, source: Source) -> str:
+    def place(self, source: Source) -> str:
+        """Where dataset.toml names a source's files or table, for messages."""
         said = f"file = {mistakes.show(source.file)}" if source.file else f"table = {mistakes.show(source.table)}"
         return f"{mistakes.label(self.path)}: {blocks.heading(source.name)} {said}"
 
@@ -259,7 +262,7 @@ def folder_of(dataset: str | Path) -> Path:
     text = str(dataset).strip()
     if text and "/" not in text and (paths.PROJECT / "data" / text / "dataset.toml").is_file():
         return paths.PROJECT / "data" / text
-    path = Path(text or ".").expanduser()
+    path = paths.at_home(text or ".")
     folder = path.parent if path.name == "dataset.toml" else path
     if text and (folder / "dataset.toml").is_file():
         return folder.resolve()
@@ -277,9 +280,9 @@ def folder_of(dataset: str | Path) -> Path:
 def _root(folder: Path, simulated: bool, root: str | Path | None) -> Path:
     """Simulated files are written, so they never go where the environment says that someone's own files lie."""
     if root is not None and str(root):
-        return Path(root).expanduser().resolve()
+        return paths.at_home(root).resolve()
     if simulated:
         return paths.built_root() / "data" / folder.name / "raw"
     if os.environ.get(SOURCES_VARIABLE):
-        return Path(os.environ[SOURCES_VARIABLE]).expanduser().resolve()
+        return paths.at_home(os.environ[SOURCES_VARIABLE]).resolve()
     return folder / "raw" if (folder / "raw").is_dir() else folder

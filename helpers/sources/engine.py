@@ -7,21 +7,53 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import paths
-from helpers.errors import EnvironmentFault, of_disk
+from helpers.errors import of_disk
+from helpers.sources import spark
+from helpers.sources.spark import tables
 
 if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
 
+    from helpers.sources.dataset import Dataset
+
 STORED = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 LOCK = "SET lock_configuration = true"
-THIS_MACHINE = "127.0.0.1"
+
+
+def of(dataset: Dataset, built: Path | None = None, *, memory: str | None = None):
+    """The ibis backend that a dataset.toml asks for; it sees what is built and where the sources lie.
+
+    Args:
+        built: The folder of what is built, where it is not the dataset's own.
+        memory: What it may take, such as "4GB", where less is left than dataset.toml allows.
+
+    Raises:
+        EnvironmentFault: Spark or Java is not installed.
+    """
+    built = built or paths.built(dataset.name)
+    spill = spilled(dataset, built) / str(os.getpid())
+    memory = memory or dataset.engine.memory
+    if dataset.engine.spark:
+        return spark.connect(dataset.engine.spark, folder=spill, memory=memory)
+    return connect([built, dataset.root], spill=spill, threads=dataset.engine.threads, memory=memory)
+
+
+def plain(dataset: Dataset):
+    """The same, but the engine's own connection: for the few questions that come before any notebook."""
+    if dataset.engine.spark:
+        return of(dataset).con
+    built, own = paths.built(dataset.name), dataset.engine
+    return connect_plainly([dataset.root, built], spill=spilled(dataset, built), threads=own.threads, memory=own.memory)
+
+
+def spilled(dataset: Dataset, built: Path) -> Path:
+    """The folder for what does not fit into memory: in it each process has one, called by its number."""
+    return Path(dataset.engine.spill) / f"growth-rings-{dataset.name}" if dataset.engine.spill else built / "spill"
 
 
 def connect(folders: list[Path], *, spill: Path, threads: int | None = None, memory: str | None = None):
@@ -41,9 +73,9 @@ def connect(folders: list[Path], *, spill: Path, threads: int | None = None, mem
     return backend
 
 
-def connect_plainly(folders: list[Path], *, spill: Path):
-    """As `connect`, but the engine's own connection: for the few questions that come before any notebook."""
-    connection = _connection(folders, spill, None, None)
+def connect_plainly(folders: list[Path], *, spill: Path, threads: int | None = None, memory: str | None = None):
+    """As `connect`, but the engine's own connection."""
+    connection = _connection(folders, spill, threads, memory)
     connection.execute(LOCK)
     return connection
 
@@ -78,78 +110,8 @@ def _half_the_memory() -> int:
     return max(512, pages // 2 // 2**20)
 
 
-def connect_spark(master: str, *, folder: Path):
-    """An ibis backend on Spark; a process has one, and a further call gives the same.
-
-    Its zone is UTC. What cannot be cast and what overflows is an error, as with DuckDB.
-
-    Args:
-        master: Such as "local[2]", which keeps to this machine and to its own address, or "spark://host:7077".
-        folder: Where it puts its tables and what does not fit into memory (made when needed); all workers must see it.
-
-    Raises:
-        EnvironmentFault: Spark or Java is not installed.
-    """
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        raise EnvironmentFault('Spark is not installed. Run `.venv/bin/pip install -e ".[hard]"`, or take DuckDB.') from None
-    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        raise EnvironmentFault("Spark needs Java 17, and there is no java. On Debian: apt install openjdk-17-jre-headless")
-    import ibis
-
-    builder = SparkSession.builder.master(master).appName("growth-rings")
-    for setting, value in _spark_settings(master, folder.resolve()).items():
-        builder = builder.config(f"spark.{setting}", value)
-    backend = ibis.pyspark.connect(builder.getOrCreate())
-    backend._transpile_sql = _in_words_of_spark  # ibis 12 has no door for it
-    backend._create_cached_table = partial(_cached, backend)
-    return backend
-
-
-def _cached(backend, name: str, expression):
-    """Keep a table, and give Spark first the small ones of ours that it is made of, which ibis 12.0 forgets."""
-    backend._run_pre_execute_hooks(expression)
-    return type(backend)._create_cached_table(backend, name, expression)
-
-
-def _in_words_of_spark(query: str, *, dialect: str | None = None) -> str:
-    """What `table.sql` is given, such as the conditions of rules.toml, in Spark's dialect.
-
-    DuckDB 1.5 makes floating point numbers of all that it divides; Spark 4.0 divides decimals to six digits.
-    """
-    import sqlglot
-    from sqlglot import exp
-
-    if dialect is None:
-        return query
-    tree = sqlglot.parse_one(query, read=dialect)
-    for node in list(tree.find_all(exp.Div)):
-        node.set("this", exp.cast(node.this, "double"))
-        node.set("expression", exp.cast(node.expression, "double"))
-    return tree.sql("spark")
-
-
-def _spark_settings(master: str, folder: Path) -> dict[str, str]:
-    spill, tables = folder / "spill", folder / "tables"
-    for place in (folder, spill, tables):
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings = {
-        "sql.session.timeZone": "UTC",
-        "sql.ansi.enabled": "true",
-        "sql.warehouse.dir": str(tables),
-        "sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        "sql.execution.arrow.pyspark.enabled": "true",
-        "local.dir": str(spill),
-        "driver.extraJavaOptions": f'"-Djava.io.tmpdir={spill}"',
-        "ui.enabled": "false",
-        "ui.showConsoleProgress": "false",
-        "log.level": "ERROR",
-    }
-    if master.startswith("local"):
-        os.environ.setdefault("SPARK_LOCAL_IP", THIS_MACHINE)  # else it looks up the machine's name
-        settings |= {"driver.host": THIS_MACHINE, "driver.bindAddress": THIS_MACHINE, "sql.shuffle.partitions": "4"}
-    return settings
+def is_spark(backend) -> bool:
+    return backend.name == "pyspark"
 
 
 def quote(text: str) -> str:
@@ -160,6 +122,13 @@ def quote(text: str) -> str:
 def name(identifier: str) -> str:
     """A column's name as an SQL identifier."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def version(connection) -> str:
+    """Which engine answers, and which one of it."""
+    import duckdb
+
+    return connection.version if hasattr(connection, "version") else duckdb.__version__
 
 
 def view(backend, sql: str) -> ibis.Table:
@@ -181,6 +150,8 @@ def types(connection, label: str) -> dict[str, str]:
 
 def keep(backend, table: ibis.Table) -> ibis.Table:
     """The same table, computed once and held by the engine (spilling when it does not fit)."""
+    if is_spark(backend):
+        return tables.keep(backend, table)
     label = f"t_{secrets.token_hex(6)}"
     backend.con.execute(f"CREATE TABLE {label} AS {_query(backend, table)}")
     return backend.table(label)
@@ -199,43 +170,59 @@ def _query(backend, table: ibis.Table) -> str:
 
 def take(backend, table: pa.Table) -> ibis.Table:
     """An Arrow table as a table of the engine."""
-    label = f"t_{secrets.token_hex(6)}"
-    return backend.create_table(label, table)
+    return tables.take(backend, table) if is_spark(backend) else backend.create_table(f"t_{secrets.token_hex(6)}", table)
 
 
-def drop(backend, *tables: ibis.Table) -> None:
+def drop(backend, *held: ibis.Table) -> None:
     """Let go of tables that `keep` or `take` made."""
-    for table in tables:
-        backend.con.execute(f"DROP TABLE IF EXISTS {table.get_name()}")
+    for table in held:
+        if is_spark(backend):
+            tables.drop(backend, table)
+        else:
+            backend.con.execute(f"DROP TABLE IF EXISTS {table.get_name()}")
 
 
-def united(tables: list[ibis.Table]) -> ibis.Table:
+def sums(backend, table: ibis.Table, *, by: str) -> list[tuple[str, int, int]]:
+    """Of each value of a text column its rows and a sum over them, which is another when any row says something else."""
+    label = f"v_{secrets.token_hex(6)}"
+    backend.create_view(label, table)
+    row = ", ".join(name(column) for column in table.columns)
+    asked = f"SELECT {name(by)}, count(*), sum(CAST(hash({row}) AS HUGEINT)) FROM {label} GROUP BY 1 ORDER BY 1"
+    found = backend.con.execute(asked).fetchall()
+    backend.drop_view(label)
+    return [(value, int(rows), int(total)) for value, rows, total in found]
+
+
+def united(parts: list[ibis.Table]) -> ibis.Table:
     """All rows of tables with the same columns."""
     import ibis
 
-    return ibis.union(*tables) if len(tables) > 1 else tables[0]
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def files(path: Path) -> list[Path]:
+    """The files of a table of ours: itself, or those in the folder that it is."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
 def read(backend, path: Path | list[Path]) -> ibis.Table:
-    """Parquet files of ours, or a folder of them, as an ibis table."""
-    files = path if isinstance(path, list) else sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if backend.name == "pyspark":
-        return united([_instants(backend.read_parquet(str(file))) for file in files])
-    return view(backend, f"SELECT * FROM read_parquet([{', '.join(quote(str(file)) for file in files)}])")
-
-
-def _instants(table: ibis.Table) -> ibis.Table:
-    """Times of Spark are instants; ibis takes them for times without a zone."""
-    times = [column for column, dtype in table.schema().items() if dtype.is_timestamp()]
-    return table.cast(dict.fromkeys(times, "timestamp('UTC')"))
+    """Parquet files of ours, or folders of them, as an ibis table."""
+    found = [file for own in (path if isinstance(path, list) else [path]) for file in files(own)]
+    if is_spark(backend):
+        return tables.read(backend, found)
+    return view(backend, f"SELECT * FROM read_parquet([{', '.join(quote(str(file)) for file in found)}])")
 
 
 def write(backend, table: ibis.Table, path: Path, *, sort: list[str]) -> int:
     """Write a table as Parquet, whole or not at all, readable by its owner alone; returns the number of rows.
 
+    Spark leaves a folder of files where there are more than a million rows.
+
     Raises:
         EnvironmentFault: The disk is full or not writable; names the path.
     """
+    if is_spark(backend):
+        return tables.write(tables.frame(backend, table), path, sort=sort)
     # a sum of whole numbers is wider than ibis knows, and Parquet would keep it as a fraction
     whole = [name(column) for column, dtype in table.schema().items() if dtype.is_int64()]
     exact = f" REPLACE ({', '.join(f'CAST({column} AS BIGINT) AS {column}' for column in whole)})" if whole else ""
@@ -249,6 +236,8 @@ def copy(connection, sql: str, path: Path, options: str) -> int:
     Raises:
         EnvironmentFault: The disk is full or not writable; names the path.
     """
+    if hasattr(connection, "frame"):
+        return tables.write(connection.frame(sql), path, sort=[])
     import duckdb
 
     try:

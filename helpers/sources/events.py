@@ -56,7 +56,7 @@ class Events:
         met = "LEFT JOIN again ON again.source = e._source AND again.file = e._file AND again.line = e._line"
         return (
             f"WITH again AS (SELECT source, file, line FROM {again}) SELECT e.* EXCLUDE (_hash) "
-            f"REPLACE (again.line IS NOT NULL AS _duplicate) FROM ({self.rows()}) AS e {met}"
+            f"REPLACE (_duplicate OR again.line IS NOT NULL AS _duplicate) FROM ({self.rows()}) AS e {met}"
         )
 
     def rows(self, *sources: str) -> str:
@@ -105,7 +105,7 @@ def admit(connection, dataset: Dataset, parts: list[Part], built: Path) -> Event
     for name, source in sources.items():
         own = [part for part in parts if part.source.name == name]
         bound = reading.bind(connection, dataset, source, own, built)
-        made.keys[name] = _key(dataset, source, bound, built)
+        made.keys[name] = _key(connection, dataset, source, bound, built)
         kept = _still_good(known, made.keys[name], own, folder)
         fresh = _new_groups(connection, dataset, bound, _left(own, kept), built)
         made.groups[name] = [*kept, *fresh]
@@ -119,13 +119,11 @@ def admit(connection, dataset: Dataset, parts: list[Part], built: Path) -> Event
     return Events(folder, made, tuple(sources))
 
 
-def _key(dataset: Dataset, source: Source, bound: reading.Bound, built: Path) -> str:
+def _key(connection, dataset: Dataset, source: Source, bound: reading.Bound, built: Path) -> str:
     """Everything but the files that decides what the rows of a source are."""
-    import duckdb
-
     sql = reading.typed(dataset, replace(bound, label="source"), reading.names_forgotten(dataset, built))
     once = reading.drops_duplicates(source, dataset)
-    how = [VERSION, duckdb.__version__, sorted(bound.types.items()), source.encoding, source.delimiter, once, sql]
+    how = [VERSION, engine.version(connection), sorted(bound.types.items()), source.encoding, source.delimiter, once, sql]
     return hashlib.sha256(json.dumps(how).encode()).hexdigest()
 
 
@@ -171,7 +169,8 @@ def _kept(connection, dataset: Dataset, bound: reading.Bound, parts: list[Part],
     target = built / FOLDER / f"{paths.token()}.parquet"
     engine.copy(connection, reading.typed(dataset, replace(bound, label=label), forgotten), target, STORED)
     days = connection.execute(
-        "SELECT CAST(day AS VARCHAR), count(*), sum(hash(_file, _line, _hash)), coalesce(sum(_hash) FILTER (_fault IS NULL), 0) "
+        "SELECT CAST(day AS VARCHAR), count(*), sum(hash(_file, _line, _hash)::HUGEINT), "
+        "coalesce(sum(_hash::HUGEINT) FILTER (_fault IS NULL), 0) "
         f"FROM read_parquet({engine.quote(str(target))}) WHERE day IS NOT NULL GROUP BY ALL"
     ).fetchall()
     return Group(target.name, {part.label: part.sha256 for part in parts}, {day: tuple(map(int, own)) for day, *own in days})
@@ -193,7 +192,8 @@ def _like(connection, bound: reading.Bound, united: str) -> str:
 
 def _again(connection, dataset: Dataset, events: Events, known: Index, parts: list[Part]) -> str:
     """List the rows that repeat an earlier one: of days that are as they were as before, of the others anew."""
-    once = [own.name for own in dataset.events if own.name in events.sources and reading.drops_duplicates(own, dataset)]
+    files = [own for own in dataset.events if own.name in events.sources and not own.table]
+    once = [own.name for own in files if reading.drops_duplicates(own, dataset)]
     changed = {name: _changed(events.index, known, name) for name in once}
     numbers = {(part.source.name, part.label): number for number, part in enumerate(parts)}
     queries = [NOTHING]
@@ -213,7 +213,7 @@ def _again(connection, dataset: Dataset, events: Events, known: Index, parts: li
 def _repeated(connection, again: Path) -> dict[str, dict[str, tuple[int, int]]]:
     found: dict[str, dict[str, tuple[int, int]]] = {}
     listed = f"read_parquet({engine.quote(str(again))})"
-    counts = f"SELECT source, CAST(day AS VARCHAR), count(*), sum(says) FROM {listed} GROUP BY ALL"
+    counts = f"SELECT source, CAST(day AS VARCHAR), count(*), sum(says::HUGEINT) FROM {listed} GROUP BY ALL"
     for source, day, rows, says in connection.execute(counts).fetchall():
         found.setdefault(source, {})[day] = (rows, int(says))
     return found

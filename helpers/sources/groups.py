@@ -75,9 +75,11 @@ def save(folder: Path, made: Index) -> None:
 
 
 def sweep(folder: Path, known: Index, made: Index) -> None:
-    """Remove the files that were kept and are no longer, and those that a killed process had no time to put into the index."""
-    paths.sweep_unnamed(folder, _files(made), _files(known))
+    """Remove the files that were kept and are no longer."""
+    for path in files(known) - files(made):
+        (folder / path).unlink(missing_ok=True)
 
 
-def _files(index: Index) -> set[str]:
-    return {group.path for groups in index.groups.values() for group in groups} | {index.again}
+def files(index: Index) -> set[str]:
+    """Names of all files."""
+    return {group.path for groups in index.groups.values() for group in groups} | ({index.again} - {""})

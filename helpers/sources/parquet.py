@@ -32,11 +32,16 @@ def check(parts: list[Part]) -> None:
 
 
 def columns(part: Part) -> list[str]:
-    """The names of a file's columns.
+    """The names of a file's columns, or of a table's.
 
     Raises:
         FaultyData: It cannot be read.
     """
+    if part.is_table:
+        from helpers.sources.spark import catalogue
+
+        scan.check_names(catalogue.columns(part.label), part.label)
+        return catalogue.columns(part.label)
     return _schema(part).names
 
 

@@ -30,17 +30,24 @@ LONGEST_GAP = timedelta(days=60)
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a source: where it lies, how messages call it, its content's hash, and what it looked like just before."""
+    """One file of a source, or the table that it is: where it lies, how messages call it, its content's hash.
+
+    stamp: What tells cheaply whether it is as it was, taken before the hash; [] where nothing does.
+    """
 
     source: Source
     path: Path
     label: str
     sha256: str
-    stamp: list[int]
+    stamp: list
 
     @property
     def is_parquet(self) -> bool:
-        return self.path.suffix.lower() == ".parquet"
+        return self.path.suffix.lower() == ".parquet" and not self.is_table
+
+    @property
+    def is_table(self) -> bool:
+        return self.source.table is not None
 
     def check_unchanged(self) -> None:
         """See to it that what was read of the file is what its hash was taken of.
@@ -48,6 +55,8 @@ class Part:
         Raises:
             FaultyData: It was written to, replaced or removed since.
         """
+        if self.is_table:
+            return
         try:
             now = _stamp(self.path)
             same = now == self.stamp or (now[:2] == self.stamp[:2] and file_hash(self.path) == self.sha256)
@@ -107,6 +116,9 @@ def parts(dataset: Dataset, known: dict[str, list] | None = None) -> list[Part]:
 
 def parts_of(dataset: Dataset, source: Source, known: dict[str, list]) -> list[Part]:
     """The same, of one source."""
+    if source.table:
+        return [_table(dataset, source, known)]
+
     def part(path: Path) -> Part:
         label, stamp = label_of(path, dataset.root), _stamp(path)
         seen = known.get(label, [])
@@ -114,6 +126,17 @@ def parts_of(dataset: Dataset, source: Source, known: dict[str, list]) -> list[P
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(part, dataset.files(source)))
+
+
+def _table(dataset: Dataset, source: Source, known: dict[str, list]) -> Part:
+    from helpers.sources import engine
+    from helpers.sources.spark import catalogue
+
+    engine.plain(dataset)  # which starts Spark
+    catalogue.check(source.table, dataset.place(source))
+    stamp, seen = catalogue.stamp(source.table), known.get(source.table)
+    same = seen and stamp and seen[:-1] == stamp
+    return Part(source, Path(source.table), source.table, seen[-1] if same else catalogue.fingerprint(source.table), stamp)
 
 
 def file_hash(path: Path) -> str:
@@ -188,7 +211,7 @@ def _compute(dataset: Dataset, found: list[Part], before: dict) -> dict:
 
     built = paths.built(dataset.name)
     built.mkdir(parents=True, exist_ok=True, mode=0o700)
-    connection = engine.connect_plainly([dataset.root, built], spill=built / "spill")
+    connection = engine.plain(dataset)
     first = surveying.survey(connection, dataset, found, built)
     if first.errors:
         raise FaultyData(first.errors)

@@ -35,12 +35,13 @@ def table(parts: list[Part], aside: pa.Table, run_id: str, column_of: Callable[[
     for row in aside.to_pylist():
         by_file.setdefault((row["source"], row["file"]), []).append(row)
     for part in parts:
-        own = sorted(by_file.get((part.source.name, part.label), ()), key=lambda row: row["line"])
+        own = sorted(by_file.get((part.source.name, part.label), ()), key=lambda row: row["byte" if part.is_table else "line"])
         texts = raw.records(part, [(row["line"], row["byte"], row["size"]) for row in own]) if own else []
-        for row, text in zip(own, texts, strict=True):
+        for number, (row, text) in enumerate(zip(own, texts, strict=True), 1):
             code = BY_NAME[row["reason"]].code if row["reason"] in BY_NAME else ""
             about = column_of(row["table"], row["reason"])
-            made = (part.label, part.sha256, row["line"], row["byte"], about, code, row["reason"], text, run_id)
+            place = (number, None) if part.is_table else (row["line"], row["byte"])
+            made = (part.label, part.sha256, *place, about, code, row["reason"], text, run_id)
             for column, value in zip(COLUMNS, made, strict=True):
                 rows[column].append(value)
     seen = dict.fromkeys(zip(*rows.values(), strict=True))  # a file that two sources read is quarantined once

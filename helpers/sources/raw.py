@@ -21,9 +21,13 @@ def records(part: Part, places: list[tuple[int, int | None, int | None]]) -> lis
     """The raw text of rows of one file.
 
     Args:
-        places: Line (from 1), byte and size of each, as `reading.rows` gives them; of Parquet the line alone, and the row is
-            given as JSON.
+        places: Line (from 1), byte and size of each, as `reading.rows` gives them; of Parquet the line alone, of a table the
+            byte, and the row is given as JSON.
     """
+    if part.is_table:
+        from helpers.sources.spark import catalogue
+
+        return catalogue.texts(part.label, [place for _, place, _ in places])
     if part.is_parquet:
         return _parquet_rows(part, [line for line, *_ in places])
     encoding = kinds.encoding_of(part.path, part.label, part.source.encoding)
@@ -51,6 +55,8 @@ def _parquet_rows(part: Part, lines: list[int]) -> list[str]:
 
 def record_at(part: Part, line: int, byte: int | None) -> str:
     """The raw text of the row that begins at a byte."""
+    if part.is_table:
+        return records(part, [(line, byte, None)])[0]
     if part.is_parquet or byte is None:
         return _parquet_rows(part, [line])[0]
     text = records(part, [(line, byte, LONGEST)])[0]
@@ -74,7 +80,7 @@ def cells(part: Part, text: str) -> dict[str, str]:
 
 def cells_of(part: Part, texts: list[str]) -> list[dict[str, str]]:
     """The same of several rows of a file."""
-    if part.is_parquet:
+    if part.is_parquet or part.is_table:
         rows = [json.loads(text) for text in texts]
         return [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
     shape = scan.shape(part.path, part.label, part.source.delimiter, part.source.encoding)

@@ -49,6 +49,7 @@ OURS = {
     "_selected": "BOOLEAN", "_duplicate": "BOOLEAN", "_excluded": "VARCHAR", "_bad": "VARCHAR", "_odd": "VARCHAR",
 }  # fmt: skip
 PLAIN_PLACES = "file_row_number + 1 AS _line, NULL::BIGINT AS _byte, NULL::BIGINT AS _size, NULL::VARCHAR AS _fault, "
+TABLE_PLACES = "0::BIGINT AS _line, row_hash AS _byte, NULL::BIGINT AS _size, NULL::VARCHAR AS _fault, "
 PLACES = (*staging.OUR_COLUMNS, "_file", "_part")
 
 
@@ -66,13 +67,14 @@ class Bound:
 def rows(backend, dataset: Dataset, parts: list[Part], kind: str, built: Path, *, whole: bool = True) -> ibis.Table:
     """All rows of the sources of one kind, typed; no rows, but all columns, when the dataset has none.
 
-    Columns: `_source`, `_file`, `_line`, `_byte`, `_size` (where the row stands); `_fault` (None, or a name of
-    `staging.FAULTS`); `_selected` (what `where` says); `_duplicate` (an earlier row of the source has the same text in every
-    column); `_excluded` (its user is set aside by dataset.toml, the reason); `_bad` (names of columns whose text could not be
-    read, joined by a comma); `_odd` (what is odd about a time that was read: "date_only" or "clock_change"); then the mapped
-    columns: ids as pseudonyms ("" when blank), instants with zone, amounts as exact decimals, text trimmed and null when
-    blank; beside each instant its local day (`day` of `ts`, else `registered_day` and so on), and for events the local `hour`
-    and the `moment`, microseconds since 1970. For "units" further `units`, the unit table's name.
+    Columns: `_source`, `_file`, `_line`, `_byte`, `_size` (where the row stands; of a table the line is 0, and the byte tells one
+    row from another); `_fault` (None, or a name of `staging.FAULTS`); `_selected` (what `where` says); `_duplicate` (an earlier
+    row of the source has the same text in every column); `_excluded` (its user is set aside by dataset.toml, the reason); `_bad`
+    (names of columns whose text could not be read, joined by a comma); `_odd` (what is odd about a time that was read:
+    "date_only" or "clock_change"); then the mapped columns: ids as pseudonyms ("" when blank), instants with zone, amounts as
+    exact decimals, text trimmed and null when blank; beside each instant its local day (`day` of `ts`, else `registered_day` and
+    so on), and for events the local `hour` and the `moment`, microseconds since 1970. For "units" further `units`, the unit
+    table's name.
 
     Args:
         whole: False leaves out what takes long: the pseudonyms are null and `_duplicate` is false.
@@ -94,9 +96,11 @@ def query(connection, dataset: Dataset, parts: list[Part], kind: str, built: Pat
 
 
 def typed(dataset: Dataset, bound: Bound, forgotten: set[str]) -> str:
-    """The rows of one source of events as SQL, each with `_hash`, of the text of all its columns; `_duplicate` is left false."""
+    """The rows of one source of events as SQL, each with `_hash`, of the text of all columns; of files `_duplicate` is false."""
+    source = bound.source
     every = ", ".join(engine.name(column) for column in sorted(bound.types))
-    rows = select(dataset, bound, whole=True, once=False, forgotten=forgotten, more=f"hash({every}) AS _hash")
+    once = bool(source.table) and drops_duplicates(source, dataset)
+    rows = select(dataset, bound, whole=True, once=once, forgotten=forgotten, more=f"hash({every}) AS _hash")
     return _localised("events", dataset, [_nothing("events"), rows])
 
 
@@ -117,7 +121,11 @@ def names_forgotten(dataset: Dataset, built: Path) -> set[str]:
 
 
 def row_count(part: Part, built: Path) -> int:
-    """Records of one file, as its staged form (or the Parquet file itself) states them."""
+    """Records of one file, as its staged form (or the Parquet file itself) states them; rows of a table."""
+    if part.is_table:
+        from helpers.sources.spark import catalogue
+
+        return catalogue.count(part.label)
     import pyarrow.parquet
 
     return pyarrow.parquet.read_metadata(staged(part, built)).num_rows
@@ -127,7 +135,7 @@ def _local(kind: str, zone: str) -> str:
     """The local day of each instant, and the hour of events: what differs between engines is settled at the door."""
     made = ""
     for instant in (column for column in COLUMNS[kind] if column in values.INSTANTS):
-        local = f"timezone({engine.quote(zone)}, {instant})"
+        local = f"timezone({engine.quote(zone)}, CAST({instant} AS TIMESTAMPTZ))"
         made += f", CAST({local} AS DATE) AS {LOCAL_DAYS[instant]}"
         made += f", hour({local}) AS hour, epoch_us({instant}) AS moment" if kind == "events" else ""
     return made
@@ -154,6 +162,8 @@ def bind(connection, dataset: Dataset, source: Source, parts: list[Part], built:
     columns = {column: values.of(column, expression, source, dataset, types) for column, expression in mapped.items()}
     if source.kind == "units" and "unit_id" not in mapped:
         line = "CAST(_line AS VARCHAR)" if len(parts) == 1 else "_file || ' ' || _line"
+        if parts[0].is_table:
+            line = "_byte || '-' || row_number() OVER (PARTITION BY _byte ORDER BY _part)"
         columns["unit_id"] = values.Value(line, values.taken("unit_id"))
     _check(source, columns)
     return Bound(source, label, types, where, columns)
@@ -231,6 +241,9 @@ def staged(part: Part, built: Path) -> Path:
 
 def united(parts: list[Part], built: Path) -> str:
     """The parts' own columns with `_line`, `_byte`, `_fault`, `_file` and `_part`, a part's number among the source's files."""
+    if parts[0].is_table:
+        label = engine.quote(parts[0].label)
+        return f"SELECT *, {TABLE_PLACES}{label} AS _file, 0 AS _part FROM read_table({label})"
     queries = []
     for plain in (False, True):
         own = [(number, part) for number, part in enumerate(parts) if part.is_parquet is plain]
@@ -280,13 +293,18 @@ def select(dataset: Dataset, bound: Bound, *, whole: bool, once: bool, forgotten
     if more:
         taken.append(more)
         chosen.append(more.rpartition(" AS ")[2])
-    met = [joins.duplicates(bound.label, list(bound.types))] * once
+    again = "_again IS NOT NULL"
+    if source.table and once:  # its rows have no places by which they could be met
+        every = ", ".join(engine.name(column) for column in bound.types)
+        taken.append(f"row_number() OVER (PARTITION BY {every} ORDER BY _part) > 1 AS _again")
+        again = "_again"
+    met = [joins.duplicates(bound.label, list(bound.types))] * (once and not source.table)
     hiding = sorted(hidden) if whole else []
     met += [joins.pseudonyms(column, columns[column].taken, bound.label, privacy.key(dataset)) for column in hiding]
     met += [joins.gone(column, columns[column].taken, bound.label, privacy.key(dataset), forgotten) for column in gone]
     return (
         f"SELECT {engine.quote(source.name)} AS _source, _file, _line, _byte, _size, _fault, _selected, "
-        f"{'_again IS NOT NULL' if once else 'false'} AS _duplicate, {_excluded(dataset, columns, gone)} AS _excluded, "
+        f"{again if once else 'false'} AS _duplicate, {_excluded(dataset, columns, gone)} AS _excluded, "
         f"{_joined(marks)} AS _bad, {_odd(columns)} AS _odd, {', '.join(chosen)} FROM (SELECT *, {', '.join(read)} FROM "
         f"(SELECT _file, _part, _line, _byte, _size, _fault, {', '.join(taken)} FROM {bound.label})) AS r {' '.join(met)}"
     )

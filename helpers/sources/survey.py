@@ -55,7 +55,7 @@ def survey(connection, dataset: Dataset, parts: list[Part], built: Path) -> Surv
             found.problems += fault.problems
             continue
         found.parts.append(part)
-        if not part.is_parquet:
+        if not (part.is_parquet or part.is_table):
             said = staging.notes(reading.staged(part, built))
             found.problems += [problem(name, part.label, text) for name, text in said]
     for source in dataset.sources():
@@ -107,12 +107,12 @@ def _stage_two_at_a_time(parts: list[Part], built: Path) -> None:
             reading.staged(part, built)
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(stage, {part.sha256: part for part in parts}.values()))
+        list(pool.map(stage, {part.sha256: part for part in parts if not part.is_table}.values()))
 
 
 def _columns(part: Part, built: Path) -> list[str]:
     """The columns of one file that matter, by name."""
-    if part.is_parquet:
+    if part.is_parquet or part.is_table:
         return parquet.columns(part)
     import pyarrow.parquet
 

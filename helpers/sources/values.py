@@ -31,7 +31,7 @@ NARROW_MONEY = "DECIMAL(18, 4)"  # a machine word: text is read many times faste
 WIDE_MONEY = "DECIMAL(28, 4)"  # 10^24; and a sum of 10^10 of them is still exact
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CLOCK = "[ T]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}([.][0-9]+)?"
-OFFSET = "(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
+OFFSET = "(Z|[+-](0[0-9]|1[0-7])(:?[0-5][0-9])?)"  # no place on earth is further ahead, and Spark reads no more
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _time(column: str, sql: str, text: str, bare: str, zone: str, source: Source
     if bare.startswith("TIMESTAMP"):
         aware = bare == "TIMESTAMP WITH TIME ZONE"
         text = f"CAST({sql} AS TIMESTAMPTZ)" if aware else f"timezone({quote(zone)}, CAST({sql} AS TIMESTAMP))"
-        made = own
+        made = f"CAST({own} AS TIMESTAMPTZ)"
     else:
         text, made = f"trim({text})", _instant(own, zone, source.ts_format, source.ts_unit)
         wrong = f"{own} <> '' AND {name(column)} IS NULL"
@@ -145,7 +145,7 @@ def _odd(text: str, instant: str, zone: str) -> str:
 
 def _instant(text: str, zone: str, ts_format: str | None, ts_unit: str | None) -> str:
     if ts_unit:
-        micros = f"floor(TRY_CAST({text} AS DECIMAL(38, 9)) * {UNITS[ts_unit]})"
+        micros = f"floor(TRY_CAST({text} AS DECIMAL(30, 9)) * {UNITS[ts_unit]})"
         known = f"TRY_CAST(CASE WHEN {micros} BETWEEN 0 AND {LATEST} THEN {micros} END AS BIGINT)"
         return f"timezone('UTC', make_timestamp({known}))"
     if ts_format:

@@ -1,0 +1,131 @@
+"""What is kept of earlier week ends is what a build from nothing gives, and only what is new or other is worked out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import made
+import pytest
+import test_portraits
+import test_tagging
+
+from helpers import paths, portraits
+from helpers.runs import week_ends
+from helpers.sources import engine
+
+WEEKS = 5
+WEEK = timedelta(weeks=1)
+NEWEST = made.day(120)
+DAYS = {"users": "registered_day"}
+
+
+@pytest.fixture
+def rooted(tmp_path, monkeypatch) -> Callable[[str], Path]:
+    def use(name: str) -> Path:
+        monkeypatch.setenv(paths.BUILT_ROOT_VARIABLE, str(tmp_path / name))
+        return tmp_path / name
+
+    use("root")
+    return use
+
+
+def crowd(seed: int = 3) -> dict[str, list[dict]]:
+    return test_portraits.crowd(random.Random(seed), 40)
+
+
+def conditions(facts: dict[str, list[dict]], last_day: date, *, rules: list[dict] | None = None, half_life: int = 14):
+    """The rows of the last weeks in order, and the week ends that were worked out for them."""
+    day = {name: DAYS.get(name, "day") for name in facts}
+    seen = {name: [row for row in rows if (row[day[name]] or last_day) <= last_day] for name, rows in facts.items()}
+    tables = {"first_seen": made.first_seen(seen["user_day"]), **{name: made.table(name, rows) for name, rows in seen.items()}}
+    backend = engine.connect([paths.built_root()], spill=paths.built_root() / "spill")
+    tables = {name: engine.take(backend, table.to_pyarrow()) for name, table in tables.items()}
+    run = SimpleNamespace(dataset=SimpleNamespace(name="club"), last_day=last_day, engine=backend)
+    own, asked = rules or test_tagging.shipped(), []
+    earlier = partial(portraits.earlier, **tables, half_life_days=half_life, rules=own)
+
+    def make(day: date, weeks: int):
+        asked.extend(day - ago * WEEK for ago in range(weeks))
+        return portraits.tag_conditions(earlier(last_day=day, weeks=weeks), own)
+
+    of, people = {name: table for name, table in tables.items() if name != "first_seen"}, tables["first_seen"]
+    found = week_ends.table(run, "tag_conditions", make, of=of, people=people, given=[own, half_life], weeks=WEEKS)
+    return sorted(found.to_pyarrow().to_pylist(), key=lambda row: (row["weeks_ago"], row["user_id"])), asked
+
+
+def ends(newest: date, count: int) -> list[date]:
+    return [newest - ago * WEEK for ago in range(count)]
+
+
+def test_a_new_week_costs_its_own_end_and_gives_what_a_build_from_nothing_gives(rooted):
+    facts = crowd()
+    before, asked = conditions(facts, NEWEST - WEEK)
+    assert asked == ends(NEWEST - WEEK, WEEKS) and len(before) > 50
+    appended, asked = conditions(facts, NEWEST)
+    assert asked == [NEWEST]
+    rooted("anew")
+    assert conditions(facts, NEWEST) == (appended, ends(NEWEST, WEEKS))
+
+
+def test_a_late_row_makes_the_ends_after_it_anew_and_a_row_of_long_ago_all(rooted):
+    facts = crowd()
+    conditions(facts, NEWEST)
+    late = dict(facts["user_day"][0], day=NEWEST - 2 * WEEK - timedelta(days=1), pay=3)
+    other = facts | {"user_day": [*facts["user_day"], dict(late, user_id="late comer")]}
+    found, asked = conditions(other, NEWEST)
+    assert asked == ends(NEWEST, 3)
+    rooted("anew")
+    assert conditions(other, NEWEST)[0] == found
+    rooted("root")
+    oldest = other | {"user_day": [*other["user_day"], dict(late, user_id="early", day=made.day(1))]}
+    assert conditions(oldest, NEWEST)[1] == ends(NEWEST, WEEKS)
+
+
+@pytest.mark.parametrize("changed", ["rules", "half_life"])
+def test_other_rules_and_another_half_life_make_all_ends_anew(rooted, changed):
+    facts, own = crowd(), test_tagging.shipped()
+    conditions(facts, NEWEST)
+    more = {"rules": {"rules": [*own, test_tagging.rule("new", "pay_days > 1")]}, "half_life": {"half_life": 28}}[changed]
+    assert conditions(facts, NEWEST, **more)[1] == ends(NEWEST, WEEKS)
+    assert conditions(facts, NEWEST)[1] == [], "what was kept before is still there"
+
+
+def test_somebody_who_says_another_city_changes_the_ends_since_the_sign_up(rooted):
+    facts = crowd()
+    first, *others = facts["users"]
+    first = first | {"registered_day": NEWEST - 2 * WEEK - timedelta(days=1)}
+    conditions(facts | {"users": [first, *others]}, NEWEST)
+    assert conditions(facts | {"users": [first | {"city": "elsewhere"}, *others]}, NEWEST)[1] == ends(NEWEST, 3)
+
+
+def test_a_lost_file_and_a_damaged_index_cost_work_and_nothing_else(rooted):
+    facts = crowd()
+    first, _ = conditions(facts, NEWEST)
+    folder = paths.built("club") / "week_ends"
+    next(folder.glob("*.parquet")).unlink()
+    assert conditions(facts, NEWEST) == (first, ends(NEWEST, WEEKS))
+    (folder / "tag_conditions.json").write_text("{", encoding="utf-8")
+    assert conditions(facts, NEWEST) == (first, ends(NEWEST, WEEKS))
+
+
+def test_many_people_are_worked_on_a_few_weeks_at_a_time_with_the_same_rows(rooted, monkeypatch):
+    facts = crowd()
+    whole, _ = conditions(facts, NEWEST)
+    rooted("parts")
+    monkeypatch.setattr(week_ends, "PEOPLE_AT_ONCE", 1)
+    assert conditions(facts, NEWEST) == (whole, ends(NEWEST, WEEKS))
+    assert len(list((paths.built("club") / "week_ends").glob("*.parquet"))) == WEEKS
+
+
+def test_only_the_newest_ends_stay_on_the_disk(rooted, monkeypatch):
+    monkeypatch.setattr(week_ends, "TIMES_KEPT", 1)
+    facts = crowd()
+    for ago in (6, 3, 0):
+        conditions(facts, NEWEST - ago * WEEK)
+    assert len(list((paths.built("club") / "week_ends").glob("*.parquet"))) == 2
+    assert conditions(facts, NEWEST)[1] == []
