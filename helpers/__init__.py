@@ -15,12 +15,33 @@ A notebook begins with `run = helpers.open_run(dataset, week)`; the command line
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from helpers.runs.opening import open_run as open_run
 
 __all__ = ["open_run"]
+
+ROOM_FOR_BYTECODE = 200_000_000  # bytes, of all libraries
+
+
+def _write_bytecode_where_it_fits() -> None:
+    """Python before 3.12.8 keeps bytecode that a full disk cut short, and no program starts from it again."""
+    with suppress(ImportError, OSError, AttributeError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        found = os.statvfs(__file__)
+        free = found.f_bavail * found.f_frsize
+        if free < ROOM_FOR_BYTECODE or (limit != resource.RLIM_INFINITY and limit < ROOM_FOR_BYTECODE):
+            sys.dont_write_bytecode = True
+            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # of the kernels too
+
+
+_write_bytecode_where_it_fits()
 
 
 def __getattr__(name: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import shutil
 import signal
 import subprocess
@@ -67,7 +68,8 @@ class Machine:
     def environment(self, **changed: str | None) -> dict[str, str]:
         own = {
             MARK: str(self.folder), "TINY_NOTEBOOKS": str(self.project.books), "TMPDIR": str(self.temporary),
-            "PYTHONPATH": f"{self.folder / 'site'}:{paths.PROJECT}", paths.BUILT_ROOT_VARIABLE: str(self.root), **changed,
+            "PYTHONPATH": f"{self.folder / 'site'}:{paths.PROJECT}", paths.BUILT_ROOT_VARIABLE: str(self.root),
+            "PYTHONDONTWRITEBYTECODE": None, **changed,
         }  # fmt: skip
         return {name: value for name, value in {**os.environ, **own}.items() if value is not None}
 
@@ -130,6 +132,7 @@ def machine(folder: Path) -> Iterator[Machine]:
     tiny.write_project(folder / "project")
     (folder / "site").mkdir()
     (folder / "site" / "sitecustomize.py").write_text(CUSTOMIZE, "utf-8")
+    py_compile.compile(str(folder / "site" / "sitecustomize.py"))  # read before helpers can see whether bytecode fits
     temporary = Path(tempfile.mkdtemp(prefix="h-", dir="/tmp"))
     made = Machine(folder, temporary)
     try:

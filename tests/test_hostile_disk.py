@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -291,6 +292,16 @@ def test_files_that_may_not_be_so_large_are_told_with_what_to_allow(machine, und
     said = [assert_fails(machine, before=("prlimit", f"--fsize={size}")) for size in (1000, 12000)]
     assert "/staged/" in said[0] and machine.root.name in said[1]
     assert_recovers(machine, undisturbed)
+
+
+@pytest.mark.parametrize(("size", "written"), [("1000", False), ("unlimited", True)])
+def test_bytecode_is_written_only_where_all_of_it_fits(tmp_path, size, written):
+    """Python 3.11 keeps what was cut short, and the next start ends with an EOFError."""
+    environment = {**os.environ, "PYTHONPATH": str(paths.PROJECT), "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = ["prlimit", f"--fsize={size}", sys.executable, "-S", "-c", "import helpers; from helpers import paths"]
+    hostile.subprocess.run(command, env=environment, check=True)
+    assert any(tmp_path.rglob("helpers/paths.*.pyc")) == written
 
 
 def test_a_place_that_nobody_may_write_to_is_told(machine, undisturbed):
