@@ -147,3 +147,17 @@ def test_a_table_that_holds_a_frame_can_be_kept_and_written(tmp_path):
     joined = own.join(ibis.memtable({"key": [2, 3], "value": ["b", "c"]}), "key")
     assert engine.keep(backend, joined).to_pandas().to_dict("records") == [{"key": 2, "value": "b"}]
     assert engine.write(backend, joined, tmp_path / "t.parquet", sort=["key"]) == 1
+
+
+def copied(backend, table: ibis.Table) -> bool:
+    """Whether DuckDB makes a table of its own of what this one names twice."""
+    return "CTE" in backend.con.execute(f"EXPLAIN {backend.compile(table)}").fetchall()[0][1]
+
+
+def test_what_is_picked_from_a_table_is_read_again_and_what_is_worked_out_is_not(backend):
+    picked = numbers(backend, 1000).filter(ibis._.n > 3).mutate(twice=ibis._.n * 2)
+    worked = picked.group_by(half=picked.n // 2).agg(sum=picked.twice.sum())
+    for own, key, is_copied in ((picked, "n", False), (worked, "half", True)):
+        both = own.join(own.view(), key).union(own.join(own.view(), key))
+        assert both.count().to_pyarrow().as_py() == 2 * own.count().to_pyarrow().as_py()
+        assert copied(backend, own.join(own.select(key, other=own[key] + 1), key)) == is_copied

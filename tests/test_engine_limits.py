@@ -75,7 +75,8 @@ def test_limits_are_duckdbs_own_and_shared_by_the_steps_that_run_at_once(tmp_pat
     assert con.execute("SELECT current_setting('memory_limit')").fetchone() == ("488.2 MiB",)  # of 512 million bytes
     assert Path(con.execute("SELECT current_setting('temp_directory')").fetchone()[0]).parent == tmp_path / "growth-rings-tiny"
     assert [steps.memory(loaded.engine, beside) for beside in (0, 1, 9)] == ["512MB", "256MB", f"{512 // steps.AT_ONCE}MB"]
-    assert steps.at_once(Engine(spark="local[2]")) == 1
+    assert steps.at_once(Engine(spark="local[2]"), 9) == 1
+    assert [steps.at_once(loaded.engine, events) for events in (0, steps.MANY_EVENTS, steps.MANY_EVENTS + 1)] == [4, 4, 1]
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def found() -> lost.WhyLost:
 def test_who_was_lost_is_what_plain_python_says(visits):
     rows = [{"user_id": user, "day": made.day(at), "active": 1} for user, at in visits]
     table = made.table("user_day", [row for row in rows if row["day"] <= LAST])
-    got = made.records(lost._members(table, WATCHED, 42))
+    got = made.records(lost._members(table, WATCHED, 42).drop("digest"))
     end = (WATCHED - made.MONDAY).days
     expected = {}
     for user in "abcdef":
@@ -162,6 +162,17 @@ def test_order_pseudonyms_and_later_days_change_nothing(found):
     again = asked(rows, users)
     pd.testing.assert_frame_equal(again.apart, found.apart, check_exact=True)
     pd.testing.assert_frame_equal(again.matched, found.matched, check_exact=True)
+
+
+def test_of_too_many_some_are_looked_at_who_does_not_depend_on_names_and_all_are_counted(found, monkeypatch):
+    monkeypatch.setattr(lost, "MOST_PEOPLE", 400)
+    rows, users = crowd(900)
+    some = asked(rows, users)
+    assert some.matched["people"].tolist() == found.matched["people"].tolist() and some.matched["people"].sum() > 600
+    assert 0 < some.matched["matched"].sum() < 400 and some.matched["matched"].sum() < found.matched["matched"].sum()
+    own = {row["user_id"]: f"x{len(users) - at:05d}" for at, row in enumerate(users)}
+    renamed = [[row | {"user_id": own[row["user_id"]]} for row in table] for table in (rows, users)]
+    pd.testing.assert_frame_equal(asked(*renamed).apart, some.apart, check_exact=True)
 
 
 def test_it_is_refused_where_history_or_people_are_too_few():

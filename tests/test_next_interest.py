@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -18,6 +19,7 @@ from helpers.portraits.next_interest import next_interest, next_interest_score, 
 from helpers.show.said import next_interest as said
 
 pytest_plugins = ["engines"]
+MODULE = sys.modules["helpers.portraits.next_interest"]  # by its name the package has the function
 TODAY = made.day(160)
 NAMES = ["art", "cats", "food", "maths", "tech", "旅行", "音乐"]
 FEW = {"MOST_TOPICS": 5, "MOST_NEXT": 2}
@@ -185,6 +187,14 @@ def test_the_artefacts_keep_their_contracts():
     assert set(frame.loc[frame["lately"], "user_id"]) == held
 
 
+def test_who_is_named_what_does_not_depend_on_how_many_are_worked_on_at_a_time(monkeypatch):
+    rows = crowd(9)
+    score = scored(rows)
+    whole = named(rows, score)
+    monkeypatch.setattr(MODULE, "PEOPLE_AT_ONCE", 7)
+    assert named(rows, score) == whole and len(whole) > 50
+
+
 def test_topics_are_counted_by_the_people_of_late_to_whom_they_are_named_first():
     rows = steps(60, LEADS, 3)
     found = next_interest(made.table("user_topic_day", rows), scored(rows), last_day=TODAY)
@@ -218,9 +228,11 @@ def test_the_model_wins_only_where_the_better_simple_rule_is_clearly_behind():
 
 
 @pytest.mark.hard
-def test_both_engines_name_the_same_topics(engines):
+def test_both_engines_name_the_same_topics(engines, monkeypatch):
     given = engines.given(made.arrow("user_topic_day", crowd(8)))
     ours, theirs = (next_interest_score(table, last_day=TODAY) for table in given)
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     found = engines.agree(lambda table: next_interest(table, ours, last_day=TODAY), given)
     assert len(found) > 100
+    monkeypatch.setattr(MODULE, "PEOPLE_AT_ONCE", 30)
+    assert engines.agree(lambda table: next_interest(table, ours, last_day=TODAY), given) == found

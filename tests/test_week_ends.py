@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import date, timedelta
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import made
 import pytest
 import test_portraits
+import test_segments
 import test_tagging
 
-from helpers import paths, portraits
+from helpers import paths, portraits, segments
 from helpers.runs import week_ends
 from helpers.sources import engine
 
@@ -38,7 +38,7 @@ def crowd(seed: int = 3) -> dict[str, list[dict]]:
     return test_portraits.crowd(random.Random(seed), 40)
 
 
-def conditions(facts: dict[str, list[dict]], last_day: date, *, rules: list[dict] | None = None, half_life: int = 14):
+def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given=None):
     """The rows of the last weeks in order, and the week ends that were worked out for them."""
     day = {name: DAYS.get(name, "day") for name in facts}
     seen = {name: [row for row in rows if (row[day[name]] or last_day) <= last_day] for name, rows in facts.items()}
@@ -46,16 +46,33 @@ def conditions(facts: dict[str, list[dict]], last_day: date, *, rules: list[dict
     backend = engine.connect([paths.built_root()], spill=paths.built_root() / "spill")
     tables = {name: engine.take(backend, table.to_pyarrow()) for name, table in tables.items()}
     run = SimpleNamespace(dataset=SimpleNamespace(name="club"), last_day=last_day, engine=backend)
-    own, asked = rules or test_tagging.shipped(), []
-    earlier = partial(portraits.earlier, **tables, half_life_days=half_life, rules=own)
+    asked = []
 
-    def make(day: date, weeks: int):
+    def noted(day: date, weeks: int):
         asked.extend(day - ago * WEEK for ago in range(weeks))
-        return portraits.tag_conditions(earlier(last_day=day, weeks=weeks), own)
+        return make(tables, day, weeks)
 
     of, people = {name: table for name, table in tables.items() if name != "first_seen"}, tables["first_seen"]
-    found = week_ends.table(run, "tag_conditions", make, of=of, people=people, given=[own, half_life], weeks=WEEKS)
-    return sorted(found.to_pyarrow().to_pylist(), key=lambda row: (row["weeks_ago"], row["user_id"])), asked
+    found = week_ends.table(run, name, noted, of=of, people=people, given=given, weeks=WEEKS).to_pyarrow().to_pylist()
+    return sorted(found, key=lambda row: (row["weeks_ago"], *map(str, row.values()))), asked
+
+
+def conditions(facts: dict[str, list[dict]], last_day: date, *, rules: list[dict] | None = None, half_life: int = 14):
+    own = rules or test_tagging.shipped()
+
+    def make(tables, day, weeks):
+        earlier = portraits.earlier(**tables, half_life_days=half_life, rules=own, last_day=day, weeks=weeks)
+        return portraits.tag_conditions(earlier, own)
+
+    return kept(facts, last_day, "tag_conditions", make, given=[own, half_life])
+
+
+def flows(facts: dict[str, list[dict]], last_day: date):
+    def make(tables, day, weeks):
+        given = [tables[name] for name in ("first_seen", "user_day", "users")]
+        return segments.week_flows(*given, last_day=day, rules=test_segments.rules(), weeks=weeks)
+
+    return kept({name: facts[name] for name in ("user_day", "users")}, last_day, "tier_flows", make)
 
 
 def ends(newest: date, count: int) -> list[date]:
@@ -70,6 +87,15 @@ def test_a_new_week_costs_its_own_end_and_gives_what_a_build_from_nothing_gives(
     assert asked == [NEWEST]
     rooted("anew")
     assert conditions(facts, NEWEST) == (appended, ends(NEWEST, WEEKS))
+
+
+def test_flows_between_tiers_of_a_new_week_are_those_of_a_build_from_nothing(rooted):
+    facts = crowd()
+    flows(facts, NEWEST - WEEK)
+    appended, asked = flows(facts, NEWEST)
+    assert asked == [NEWEST] and {row["was"] for row in appended} > {"outside", "none"}
+    rooted("anew")
+    assert flows(facts, NEWEST) == (appended, ends(NEWEST, WEEKS))
 
 
 def test_a_late_row_makes_the_ends_after_it_anew_and_a_row_of_long_ago_all(rooted):

@@ -33,8 +33,12 @@ def several(
     named = [_named(rows[table], table, column) for table, column in columns]
     if not named:
         return
-    every = ibis.union(*(own.mutate(number=ibis.literal(at)) for at, own in enumerate(named)))
-    grouped = every.group_by(["number", "of", "value"]).agg(rows=every.count())
+    counted = {table: _counted(rows[table], table) for table in dict(columns)}
+    parts = [
+        _named(counted[table], table, column).mutate(number=ibis.literal(at)) for at, (table, column) in enumerate(columns)
+    ]
+    every = ibis.union(*(part.select("number", "of", "value", "rows") for part in parts))
+    grouped = every.group_by(["number", "of", "value"]).agg(rows=every.rows.sum().cast("int64"))
     nth = ibis.row_number().over(group_by="number", order_by=["of", "value"])
     grouped = grouped.mutate(values=grouped.count().over(group_by="number"), nth=nth)
     values = grouped.filter((grouped["values"] < TOO_MANY_VALUES) | (grouped.nth == 0)).to_pandas()
@@ -46,11 +50,18 @@ def several(
             yield table, column, named[at], found
 
 
+def _counted(rows: ibis.Table, table: str) -> ibis.Table:
+    """How many `rows` have each combination of what is spelled in a table: few, from one pass over all rows."""
+    spelled = [*SPELLED[table], *([EXPERIMENT[table]] if table in EXPERIMENT else [])]
+    return rows.group_by(list(dict.fromkeys(spelled))).agg(rows=rows.count())
+
+
 def _named(rows: ibis.Table, table: str, column: str) -> ibis.Table:
-    """The values of a column, `of` the experiment that they belong to, each with its person and place."""
+    """The values of a column, `of` the experiment that they belong to, with what else each row has."""
     of = rows[EXPERIMENT[table]] if column == "variant" else ibis.literal("")
     person = next((rows[name] for name in ("user_id", "unit_id") if name in rows.columns), ibis.null("string"))
-    return rows.select("_file", "_line", of=of, value=rows[column], user_id=person).filter(rows[column].notnull())
+    kept = [name for name in ("_file", "_line", "rows") if name in rows.columns]
+    return rows.select(*kept, of=of, value=rows[column], user_id=person).filter(rows[column].notnull())
 
 
 def fold(text: str) -> str:

@@ -72,6 +72,7 @@ class Setting(NamedTuple):
     own: float
 
 
+PEOPLE_AT_ONCE = 250_000  # about; of whom forecasts are made in some 2 GB
 # The first among equals.
 SETTINGS = [Setting(memory, own) for memory in (224, 28) for own in (1.0, 0.25, 0.0)]
 
@@ -95,11 +96,11 @@ def next_interest_score(user_topic_day: ibis.Table, *, last_day: date) -> pd.Dat
     famous = uptake.popular(user_topic_day, cuts=[tuning, held_out])
     with uptake.panel(user_topic_day, cuts=[learning, tuning, held_out], memories=_memories()).cache() as panel:
         taught = uptake.chances(panel.filter(panel.cut < held_out), _memories(), famous)
-        tried = _tried(panel.filter(panel.cut > learning), taught, famous)
-    setting = max(SETTINGS, key=lambda one: [tried["by_model"].get((question, tuning, *one), 0) for question in BASELINES])
-    rows = [
-        _row(tried, (question, held_out, *setting), rule) for question, rules in BASELINES.items() for rule in (MODEL, *rules)
-    ]
+        tried = _tried(panel.filter(panel.cut == tuning), SETTINGS, taught, famous, [MODEL])
+        hits = tried.groupby(["question", "memory", "own"])[RULES[MODEL]].sum().to_dict()
+        setting = max(SETTINGS, key=lambda one: [hits.get((question, *one), 0) for question in BASELINES])
+        tried = _tried(panel.filter(panel.cut == held_out), [setting], taught, famous, [*RULES]).set_index("question")
+    rows = [_row(tried, question, rule) for question, rules in BASELINES.items() for rule in (MODEL, *rules)]
     last = famous[famous["cut"] == held_out]
     return pd.DataFrame(rows).assign(
         held_out_from=last_day - timedelta(days=WINDOW - 1), memory_days=setting.memory, own=setting.own,
@@ -120,10 +121,23 @@ def next_interest(user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: 
     famous = uptake.popular(user_topic_day, cuts=[cut])
     with uptake.panel(user_topic_day, cuts=[cut - WINDOW], memories=[memory]).cache() as panel:
         taught = uptake.chances(panel, [memory], famous)
-    now = uptake.past(user_topic_day, cut=cut, memory=memory)
-    found = uptake.candidates(uptake.interests(now, [memory]), taught, famous)
-    latest = found["last"].max().over(ibis.window(group_by="user_id"))
-    found = _asked(found.mutate(score=uptake.score(found, own), lately=latest > cut - WINDOW))
+
+    def named(rows: ibis.Table) -> ibis.Table:
+        found = uptake.candidates(uptake.interests(uptake.past(rows, cut=cut, memory=memory), [memory]), taught, famous)
+        latest = found["last"].max().over(ibis.window(group_by="user_id"))
+        return _first(found.mutate(score=uptake.score(found, own), lately=latest > cut - WINDOW))
+
+    people = int(user_topic_day.user_id.approx_nunique().to_pyarrow().as_py())
+    parts = people // PEOPLE_AT_ONCE + 1
+    if parts == 1:
+        return named(user_topic_day)
+    part = (user_topic_day.user_id.hash() % parts + parts) % parts
+    return ibis.union(*[named(user_topic_day.filter(part == own)).cache() for own in range(parts)])
+
+
+def _first(candidates: ibis.Table) -> ibis.Table:
+    """Of each person the topics that are named for each question (contract `next_interest`)."""
+    found = _asked(candidates)
     order = ibis.window(group_by=["question", "user_id"], order_by=[ibis.desc("score"), "topic"])
     ranked = found.mutate(rank=(ibis.row_number().over(order) + 1).cast("int64"))
     return ranked.filter(ranked["rank"] <= NAMED).select(*NEXT_INTEREST.columns)
@@ -149,16 +163,19 @@ def _memories() -> list[int]:
     return list(dict.fromkeys(setting.memory for setting in SETTINGS))
 
 
-def _tried(panel: ibis.Table, taught: pd.DataFrame, famous: pd.DataFrame) -> pd.DataFrame:
-    """Every setting as of each cut of the panel: hits of each rule and `of`, by question, cut, memory and own."""
-    hits = _hits(_named(uptake.candidates(uptake.interests(panel, _memories()), taught, famous)), panel)
-    columns = {name: hits[name].sum() for name in RULES.values()}
-    for name in (RULES[RECENT], RULES[POPULAR]):
-        columns[f"{name}_only"] = (hits[name] & ~hits.by_model).sum()
-        columns[f"not_{name}"] = (hits.by_model & ~hits[name]).sum()
+def _tried(
+    panel: ibis.Table, settings: list[Setting], taught: pd.DataFrame, famous: pd.DataFrame, rules: list[str]
+) -> pd.DataFrame:
+    """Settings as of the one cut of the panel: `of`, hits of each rule and how many are of it or of the model alone."""
+    memories = list(dict.fromkeys(setting.memory for setting in settings))
+    candidates = uptake.candidates(uptake.interests(panel, memories), taught, famous)
+    hits = _hits(_named(candidates, settings, rules), panel, rules)
+    model, columns = hits[RULES[MODEL]], {RULES[rule]: hits[RULES[rule]].sum() for rule in rules}
+    for name in (RULES[rule] for rule in rules if rule != MODEL):
+        columns[f"{name}_only"] = (hits[name] & ~model).sum()
+        columns[f"not_{name}"] = (model & ~hits[name]).sum()
     counted = hits.group_by(SETTING).agg(**columns)
-    people = _people(panel)
-    return counted.left_join(people, ["question", "cut"]).select(*SETTING, *columns, "of").to_pandas().set_index(SETTING)
+    return counted.left_join(_people(panel), ["question", "cut"]).select(*SETTING, *columns, "of").to_pandas()
 
 
 def _people(panel: ibis.Table) -> ibis.Table:
@@ -177,37 +194,37 @@ def _asked(candidates: ibis.Table) -> ibis.Table:
     return candidates.mutate(question=ibis.literal(ANY)).union(new.mutate(question=ibis.literal(NEW)))
 
 
-def _named(candidates: ibis.Table) -> ibis.Table:
+def _named(candidates: ibis.Table, settings: list[Setting], rules: list[str]) -> ibis.Table:
     """The candidates with whether each rule names them, for each question and setting."""
-    settings = ibis.memtable(pd.DataFrame(SETTINGS).astype({"memory": "int64", "own": "float64"}))
-    found = _asked(candidates).join(settings, "memory")
+    asked = ibis.memtable(pd.DataFrame(settings).astype({"memory": "int64", "own": "float64"}))
+    found = _asked(candidates).join(asked, "memory")
     found = found.mutate(score=uptake.score(found, found.own))
     orders = {
-        "by_model": [ibis.desc("score"), "topic"],
-        "by_recency": ["new", ibis.desc("last"), ibis.desc("share"), ibis.desc("fame"), "topic"],
-        "by_fame": [ibis.desc("fame"), "topic"],
+        MODEL: [ibis.desc("score"), "topic"],
+        RECENT: ["new", ibis.desc("last"), ibis.desc("share"), ibis.desc("fame"), "topic"],
+        POPULAR: [ibis.desc("fame"), "topic"],
     }
     keys = [*SETTING, "user_id"]
-    nth = {name: ibis.row_number().over(ibis.window(group_by=keys, order_by=order)) for name, order in orders.items()}
+    nth = {RULES[rule]: ibis.row_number().over(ibis.window(group_by=keys, order_by=orders[rule])) for rule in rules}
     return found.select(*keys, "topic", **{name: number < NAMED for name, number in nth.items()})
 
 
-def _hits(named: ibis.Table, panel: ibis.Table) -> ibis.Table:
+def _hits(named: ibis.Table, panel: ibis.Table, rules: list[str]) -> ibis.Table:
     """One row per question, setting and person who was busy with a candidate: which rules named one of those topics."""
     then = panel.filter(panel.later).select("cut", "user_id", "topic")
     right = named.join(then, ["cut", "user_id", "topic"])
-    hit = {name: right[name].cast("int64").max() == 1 for name in RULES.values()}
+    hit = {RULES[rule]: right[RULES[rule]].cast("int64").max() == 1 for rule in rules}
     return right.group_by([*SETTING, "user_id"]).agg(**hit)
 
 
-def _row(tried: pd.DataFrame, key: tuple, rule: str) -> dict:
-    counted = tried.loc[key].astype("int64") if key in tried.index else pd.Series(0, index=tried.columns)
+def _row(tried: pd.DataFrame, question: str, rule: str) -> dict:
+    counted = tried.loc[question] if question in tried.index else pd.Series(0, index=tried.columns)
     hits, of, ahead = int(counted[RULES[rule]]), int(counted["of"]), stats.NO_DIFFERENCE_KNOWN
     if rule != MODEL:
         ahead = stats.compare_pairs(int(counted[f"{RULES[rule]}_only"]), int(counted[f"not_{RULES[rule]}"]), of)
     ends = stats.wilson(hits, of)
     return {
-        "question": key[0], "predictor": rule, "hits": hits, "of": of, "rate": hits / (of or stats.UNKNOWN),
+        "question": question, "predictor": rule, "hits": hits, "of": of, "rate": hits / (of or stats.UNKNOWN),
         "low": float(ends.low), "high": float(ends.high),
         "ahead": ahead.estimate, "ahead_low": ahead.low, "ahead_high": ahead.high,
     }  # fmt: skip

@@ -88,10 +88,18 @@ def panel(user_topic_day: ibis.Table, *, cuts: list[int], memories: Iterable[int
     people = ahead.group_by(["cut", "user_id"]).agg(digest=(mixed % DIGESTS).sum())
     there = people.group_by("cut").agg(there=people.count())
     people = people.join(there, "cut")
-    people = people.filter(((people.digest * 31 + 17) % DIGESTS) * people.there < DIGESTS * MOST_PEOPLE)
+    people = people.filter(is_taken(people.digest, people.there, MOST_PEOPLE))
     rows = user_topic_day.mutate(number=user_topic_day.day.epoch_days().cast("int64"))
     rows = rows.join(people.select("cut", "user_id"), "user_id")
     return _weighed(rows.filter(rows.number <= rows.cut + WINDOW), memories)
+
+
+def is_taken(digest: ibis.Value, there: ibis.Value | int, most: int) -> ibis.Value:
+    """Whether somebody is among some `most` people of those who are there, by a digest (0 to DIGESTS - 1) of what they did.
+
+    It is no lot, so that nothing depends on names or on the order of rows.
+    """
+    return ((digest * 31 + 17) % DIGESTS) * there < DIGESTS * most
 
 
 def past(user_topic_day: ibis.Table, *, cut: int, memory: int) -> ibis.Table:

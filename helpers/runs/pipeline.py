@@ -181,7 +181,7 @@ def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tupl
     running: dict[Future, graph.Step] = {}
     if plan.run.dataset.engine.spark:
         spark.leave()  # with which the sources were looked at
-    at_once = steps.at_once(plan.run.dataset.engine)
+    at_once = steps.at_once(plan.run.dataset.engine, plan.run.rows("events"))
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="step")
     try:
         while waiting or running:
@@ -190,7 +190,7 @@ def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tupl
                 if decision.action != keys.RUN:
                     done[step.name] = record
                 elif len(running) < at_once:
-                    running[_submit(pool, step, plan, kernels, dict(done))] = step
+                    running[_submit(pool, step, plan, kernels, dict(done), at_once - 1)] = step
                 else:
                     continue
                 decisions[step.name] = decision
@@ -214,8 +214,8 @@ def _run_steps(plan: Plan, kernels: Kernels, progress: Plain, kept: str) -> tupl
     return decisions, done
 
 
-def _submit(pool: ThreadPoolExecutor, step: graph.Step, plan: Plan, kernels: Kernels, done: Records) -> Future:
-    place = steps.Place(plan.inputs, plan.request.notebooks, graph.beside(step, plan.steps))
+def _submit(pool: ThreadPoolExecutor, step: graph.Step, plan: Plan, kernels: Kernels, done: Records, others: int) -> Future:
+    place = steps.Place(plan.inputs, plan.request.notebooks, min(graph.beside(step, plan.steps), others))
     return pool.submit(steps.run, step, place, kernels.start(), done)
 
 

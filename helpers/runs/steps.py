@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 HEADLESS_VARIABLE = "GROWTH_RINGS_HEADLESS"
 # More than there are processors on a small machine, so that none idles.
 AT_ONCE = 4
-ON_SPARK = 1  # Spark itself works on many things at once, and another one beside it costs memory
+ALONE = 1
+MANY_EVENTS = 20_000_000  # each step keeps all processors busy then, and does so faster with all of the memory
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,16 @@ def _execute(step: Step, place: Place, warm: kernels.Warm, output: Path) -> None
     )
 
 
-def at_once(engine: Engine) -> int:
-    """How many steps may run at a time."""
-    return ON_SPARK if engine.spark else AT_ONCE
+def at_once(engine: Engine, events: int) -> int:
+    """How many steps may run at a time: Spark itself works on many things at once, and so does DuckDB on many events."""
+    return ALONE if engine.spark or events > MANY_EVENTS else AT_ONCE
 
 
 def memory(engine: Engine, beside: int) -> str:
     """What one step may take beside so many others; half of the machine is left to Python, Spark's too, and to the system."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     every = choice.size(engine.memory) if engine.memory else machine
-    return f"{every // min(at_once(engine), beside + 1) // 2**20}MB"
+    return f"{every // min(AT_ONCE, beside + 1) // 2**20}MB"
 
 
 def _assigned(source: str) -> list[str]:

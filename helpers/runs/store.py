@@ -142,18 +142,18 @@ class Run:
 
     def week_ends(
         self, name: str, make: Callable[[date, int], ibis.Table], *,
-        of: dict[str, ibis.Table | None], people: ibis.Table, given: Any, weeks: int,
+        of: dict[str, ibis.Table | None], given: Any, weeks: int, people: ibis.Table | None = None,
     ) -> ibis.Table:
         """Rows of the last week ends, with `weeks_ago`: made for those that are new or changed, the others as they are kept.
 
         Args:
             make: The same as of a day, of so many week ends up to it, from the tables in `of`; nothing after an end counts.
-            people: A row a person.
             given: Everything else that decides what they are, such as rules.
+            people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
         """
         from helpers.runs import week_ends
 
-        return week_ends.table(self, name, make, of=of, people=people, given=given, weeks=weeks)
+        return week_ends.table(self, name, make, of=of, given=given, weeks=weeks, people=people)
 
     def source(self, kind: str) -> ibis.Table | None:
         """The raw rows of one kind of source ("events", "users", ...), typed; None when the dataset has none."""
@@ -171,6 +171,10 @@ class Run:
 
         parts = profile.parts(self.dataset, _stamps(self.dataset.name))
         return events.admit(self.engine.con, self.dataset, parts, paths.built(self.dataset.name))
+
+    def rows(self, kind: str) -> int:
+        """Rows that came in of one kind of source."""
+        return sum(count for (own, _), count in self.rows_in.items() if own == kind)
 
     def quarantine(self, judged: list[ibis.Table]) -> ibis.Table:
         """The quarantined rows of judged tables with their raw text (contract `quarantine`): for whoever mends the source."""
@@ -234,8 +238,8 @@ class Run:
     def keep(self, table: ibis.Table, kind: str = "") -> ibis.Table:
         """The same table, computed once and held by the engine for the cells that follow.
 
-        Of judged events that might not fit into DuckDB's memory only what is said of those that do not simply count is held; they
-        stay a query where that is too much as well. Spark holds tables on disk.
+        Of judged events that might not fit into DuckDB's memory only those that do not simply count are held; they stay a query
+        where that is too much as well. Spark holds tables on disk.
 
         Args:
             kind: The kind of source of which these are all rows, judged; "" of any other table.
@@ -243,15 +247,16 @@ class Run:
         from helpers.cleaning import judging
         from helpers.sources import engine
 
-        rows = sum(count for (own, _), count in self.rows_in.items() if own == kind)
+        rows = self.rows(kind)
         if rows <= MOST_HELD or self.dataset.engine.spark:
             return engine.keep(self.engine, table)
         if kind != "events":
             return table
-        said = engine.keep(self.engine, judging.said(table))
-        if said.count().to_pandas() <= MOST_HELD:
-            return judging.met(engine.view(self.engine, self.events.rows()), said).select(table.columns)
-        engine.drop(self.engine, said)
+        odd = engine.keep(self.engine, judging.odd(table))
+        if odd.count().to_pandas() <= MOST_HELD:
+            met = judging.met(engine.view(self.engine, self.events.rows()), odd)
+            return engine.view(self.engine, self.engine.compile(met))
+        engine.drop(self.engine, odd)
         return table
 
     @property

@@ -33,15 +33,16 @@ TIMES_KEPT = 3  # as many week ends as are asked for: for runs of earlier weeks
 
 
 def table(
-    run: Run, name: str, make: Made, *, of: Mapping[str, ibis.Table | None], people: ibis.Table, given: Any, weeks: int
+    run: Run, name: str, make: Made, *, of: Mapping[str, ibis.Table | None], given: Any, weeks: int,
+    people: ibis.Table | None = None,
 ) -> ibis.Table:
     """The rows of the last week ends: `weeks_ago` and what `make` gives.
 
     Args:
         make: The same as of a day for so many week ends up to it, worked out from `of`; nothing after an end counts for it.
         of: What must be as it was up to an end, for its rows to be. Not what follows from these tables itself.
-        people: A row a person.
         given: Everything else that decides what the rows are.
+        people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
     """
     folder = paths.built(run.dataset.name) / "week_ends"
     paths.make_private(folder)
@@ -61,8 +62,8 @@ def table(
     return _read(run, folder, [known[mark] for mark in marks])
 
 
-def _batches(ends: list[date], people: ibis.Table) -> list[list[date]]:
-    size = max(1, PEOPLE_AT_ONCE // max(1, int(people.count().to_pandas())))
+def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
+    size = len(ends) if people is None else max(1, PEOPLE_AT_ONCE // max(1, int(people.count().to_pandas())))
     return [ends[first : first + size] for first in range(0, len(ends), size)]
 
 

@@ -19,7 +19,7 @@ from helpers.segments.likelihood import SUMS, PayModel, pay_models
 from helpers.segments.tables import DIMENSIONS, MOVES, ORDERED, OUTSIDE, TIER_WEEKS, TIERS
 from helpers.segments.tiers import WEEK, instants, panel
 
-HISTORY = 13
+WEEKS = 13
 PLACES = tuple(dict.fromkeys(tier for dimension in DIMENSIONS for tier in TIERS[dimension]))
 MOST_ROWS = 1_000_000  # people times instants that are held at a time
 COUNTS = (*SUMS, "active", "pay", "dwell_s")
@@ -43,8 +43,7 @@ def moves(
     *,
     last_day: date,
     rules: Mapping,
-    weeks: int = HISTORY,
-    models: Mapping[date, PayModel] | None = None,
+    weeks: int = WEEKS,
 ) -> Moves:
     """The flows of the last weeks and the sizes at their ends; in each week the flows make up every change of a size.
 
@@ -54,37 +53,75 @@ def moves(
         last_day: The last day of the last week; later rows change nothing.
         rules: The limits, by section.
         weeks: So many at most.
-        models: As `week_models` gives them; None: they are made.
+    """
+    flows = week_flows(first_seen, user_day, users, last_day=last_day, rules=rules, weeks=weeks)
+    return moves_of(flows, user_day, last_day=last_day, weeks=weeks)
+
+
+def week_flows(
+    first_seen: ibis.Table,
+    user_day: ibis.Table,
+    users: ibis.Table | None,
+    *,
+    last_day: date,
+    rules: Mapping,
+    weeks: int = WEEKS,
+) -> ibis.Table:
+    """People by week, dimension, tiers and reason, with the sums of the measure; everybody known by its end once a dimension.
+
+    Returns:
+        `weeks_ago` (0: the week that ends on `last_day`), `dimension`, `was` (OUTSIDE for who is newly known), `tier`, `reason`
+        (empty for who stayed), `people`, `net_before` and `net`, and of the measure a week before and now its sum and of how
+        many people. Weeks before the data may lack.
     """
     people, user_day = _at_hand(spans.everybody(first_seen, users), user_day)
-    ends, size = _ends(people, last_day, weeks)
-    models = week_models(user_day, last_day=last_day, rules=rules, weeks=weeks) if models is None else models
-    flows, sizes, before = [], [], None
+    begins, count = people.aggregate(begins=people.first_day.min(), people=people.count()).to_pyarrow().to_pylist()[0].values()
+    ends, size = _ends(begins, last_day, weeks), max(1, MOST_ROWS // max(count, 1))
+    models = week_models(user_day, last_day=last_day, rules=rules, weeks=weeks)
+    made, before = [], None
     for part in (ends[at : at + size] for at in range(0, len(ends), size)):
         now = panel(people, user_day, last_days=part, rules=rules, models=models)
         now = now.select("user_id", "last_day", *DIMENSIONS, *reasons.MEASURES)
-        sizes.append(_sizes(now).to_pandas())
-        flows.append(_flows(now, before, part).to_pandas())
+        made.append(ibis.memtable(_flows(now, before, part).to_pyarrow()))
         before = now.filter(now.last_day == part[-1])
-    made = Moves(_told(pd.concat(flows)), _complete(pd.concat(sizes), ends))
-    _check(made)
-    return made
+    found = ibis.union(*made) if len(made) > 1 else made[0]
+    ago = (ibis.literal(last_day).epoch_days() - found.last_day.epoch_days()) // WEEK.days
+    return found.mutate(weeks_ago=ago.cast("int64")).drop("last_day")
 
 
-def week_models(
-    user_day: ibis.Table, *, last_day: date, rules: Mapping, weeks: int = HISTORY
-) -> dict[date, PayModel]:
-    """The models of paying of all instants that `moves` asks for, by day; `history` takes them, too."""
+def week_models(user_day: ibis.Table, *, last_day: date, rules: Mapping, weeks: int = WEEKS) -> dict[date, PayModel]:
+    """The models of paying of all instants that the flows of so many weeks ask for, by day; `history` takes them, too."""
     ends = [last_day - WEEK * back for back in range(weeks + 1)]
     return pay_models(user_day, instants(ends, rules), rules=rules)
 
 
-def _ends(people: ibis.Table, last_day: date, weeks: int) -> tuple[list[date], int]:
-    """The ends of the weeks in order, that before the first of them first; and how many of them are held at a time."""
-    begins, count = people.aggregate(begins=people.first_day.min(), people=people.count()).to_pyarrow().to_pylist()[0].values()
+def moves_of(flows: ibis.Table, user_day: ibis.Table, *, last_day: date, weeks: int = WEEKS) -> Moves:
+    """The moves that the flows of week ends tell of.
+
+    Args:
+        flows: As `week_flows` gives them.
+    """
+    begins = user_day.filter(user_day.day <= last_day).day.min().to_pyarrow().as_py()
+    ends, parts = _ends(begins, last_day, weeks), flows.to_pandas()
+    parts["last_day"] = pd.Timestamp(last_day) - pd.to_timedelta(parts.pop("weeks_ago") * WEEK.days, unit="D")
+    parts = parts[parts["last_day"] > pd.Timestamp(ends[0])]
+    made = Moves(_told(parts), _complete(_sizes(parts, ends), ends))
+    _check(made)
+    return made
+
+
+def _ends(begins: date | None, last_day: date, weeks: int) -> list[date]:
+    """The ends of the weeks in order, that before the first of them first; those before the data only of the last week."""
     ends = [last_day - WEEK * back for back in range(weeks, -1, -1)]
-    ends = [end for end in ends if begins is not None and end >= begins and end < last_day - WEEK] + ends[-2:]
-    return ends, max(1, MOST_ROWS // max(count, 1))
+    return [end for end in ends if begins is not None and end >= begins and end < last_day - WEEK] + ends[-2:]
+
+
+def _sizes(flows: pd.DataFrame, ends: Sequence[date]) -> pd.DataFrame:
+    """People and net amount by tier: at the first end of those who go on from there, at the others of those who came."""
+    key = ["dimension", "tier", "last_day"]
+    first = flows[(flows["last_day"] == pd.Timestamp(ends[1])) & (flows["was"] != OUTSIDE)].drop(columns=["tier", "net"])
+    first = first.rename(columns={"was": "tier", "net_before": "net"}).assign(last_day=pd.Timestamp(ends[0]))
+    return pd.concat([first, flows])[[*key, "people", "net"]].groupby(key, as_index=False).sum()
 
 
 def _at_hand(people: ibis.Table, user_day: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
@@ -99,15 +136,6 @@ def _at_hand(people: ibis.Table, user_day: ibis.Table) -> tuple[ibis.Table, ibis
     days = user_day.select("day", "net", known="user_id", refunded=(user_day.refunded > 0).cast("int8"), **counts)
     days = days.join(people.select("known", "user_id"), "known").drop("known").order_by("user_id").cache()
     return people.drop("known"), days
-
-
-def _sizes(panel: ibis.Table) -> ibis.Table:
-    parts = [
-        panel.group_by("last_day", tier=panel[dimension]).agg(people=panel.count(), net=panel.net_90.sum())
-        .mutate(dimension=ibis.literal(dimension))
-        for dimension in DIMENSIONS
-    ]  # fmt: skip
-    return ibis.union(*parts)
 
 
 def _flows(now: ibis.Table, before: ibis.Table | None, ends: Sequence[date]) -> ibis.Table:
@@ -131,7 +159,8 @@ def _flows(now: ibis.Table, before: ibis.Table | None, ends: Sequence[date]) -> 
             pairs.group_by("last_day", was=was, tier=pairs[dimension], reason=reasons.reason(pairs, dimension))
             .agg(
                 people=pairs.count(),
-                net=pairs.net_90.sum(),
+                net_before=pairs.net_90_then.sum().cast(AMOUNT),
+                net=pairs.net_90.sum().cast(AMOUNT),
                 before=measure_then.sum().cast(AMOUNT),
                 before_of=measure_then.count(),
                 now=measure.sum().cast(AMOUNT),

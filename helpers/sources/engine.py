@@ -67,8 +67,11 @@ def connect(folders: list[Path], *, spill: Path, threads: int | None = None, mem
     """
     import ibis
 
+    from helpers.sources.inlining import Compiler
+
     connection = _connection(folders, spill, threads, memory)
     backend = ibis.duckdb.from_connection(connection)
+    backend.compiler = Compiler()
     connection.execute(LOCK)  # not before: ibis sets the time zone itself while it takes over
     return backend
 

@@ -20,11 +20,13 @@ from helpers import contracts
 from helpers.portraits.attributes import PORTRAITS, portraits
 from helpers.portraits.distinct import DISTINCTIVE, MADE_OF, distinctive
 from helpers.portraits.topics import interests
+from helpers.portraits.uptake import DIGESTS, is_taken
 
 SPAN, WEEK = 28, 7
 BANDS = (7, 14, 28, 56, 91, 182, 364)  # days of tenure at which the next band begins
 MOST = 5  # stayers for each of the lost, at most
 KEPT = 0.9  # of the lost who could be matched with one stayer who must be matched with so many
+MOST_PEOPLE = 100_000  # who are portrayed; of more people so many
 FEWEST = 10  # matched lost, below which nothing is said
 LOST, STAYED = "lost", "stayed"
 PEOPLE = ("from_user", "to_user")
@@ -51,7 +53,7 @@ LOST_MATCHED = contracts.declare(
         "side": ("string", "", f'"{LOST}" or "{STAYED}"'),
         "people": ("int64", "people", "active in the 28 days before the outcome was watched"),
         "matched": ("int64", "people", "of them those who are compared"),
-        "tenure": ("float64", "days", "mean tenure of all of them"),
+        "tenure": ("float64", "days", f"mean tenure of all of them, or of the some {MOST_PEOPLE:,} who are looked at"),
         "tenure_matched": ("float64", "days", "the same of those who are compared"),
         "active_days": ("float64", "days", "mean active days in 28"),
         "active_days_matched": ("float64", "days", "the same of those who are compared"),
@@ -94,7 +96,8 @@ def why_lost(
     """What distinguishes those lost from comparable stayers, as of the end of `last_day`; later rows change nothing.
 
     Members are those who were active in four weeks that ended just so long ago that it is known of everybody whether they were
-    lost: not active for longer than the rule says after the last of those days on which they were.
+    lost: not active for longer than the rule says after the last of those days on which they were. Of more than 100,000 of them
+    some 100,000 are looked at; who, follows from their days.
 
     Args:
         rules: `lifecycle` says after how many days of silence somebody is lost, `activity` and `payment` the tiers that are
@@ -104,7 +107,8 @@ def why_lost(
     begins = user_day.filter(user_day.active > 0).day.min().to_pyarrow().as_py()
     if begins is None or (watched - begins).days + 1 < 2 * SPAN:
         return WhyLost("short_history", _nothing(WHY_LOST), _nothing(LOST_MATCHED), watched)
-    members = _members(user_day.filter(user_day.day <= last_day), watched, rules["lifecycle"]["lost"]).cache()
+    everybody = _members(user_day.filter(user_day.day <= last_day), watched, rules["lifecycle"]["lost"]).cache()
+    members = _some(everybody, first_seen).cache()
     facts = {"user_day": user_day, "user_hour": user_hour, "user_kind_day": user_kind_day, "user_campaign_day": user_campaign_day}
     moved = {name: None if table is None else _moved(table, members) for name, table in facts.items()}
     tastes = None
@@ -117,7 +121,7 @@ def why_lost(
     people = people.join(members.select("user_id", "lost", "week"), "user_id")
     people = people.mutate(stratum=_stratum(people, rules)).cache()
     chosen = _chosen(people).cache()
-    matched = _balance(people, chosen)
+    matched = _balance(everybody, people, chosen)
     if matched["matched"].min() < FEWEST:
         return WhyLost("few", _nothing(WHY_LOST), matched, watched)
     found = distinctive(chosen, chosen.filter(chosen.lost), segment=LOST, without=WITHOUT)
@@ -129,25 +133,38 @@ def _nothing(contract: contracts.Contract) -> pd.DataFrame:
 
 
 def _members(user_day: ibis.Table, watched: date, longest: int) -> ibis.Table:
-    """Who was active in the four weeks up to `watched`, once: `user_id`, `lost`, `week` and `ahead` (days from the last active
-    day of that week to `watched`).
+    """Who was active in the four weeks up to `watched`, once: `user_id`, `lost`, `week`, `ahead` (days from the last active day
+    of that week to `watched`) and `digest`, a number that follows from those weeks.
 
     The week of the lost is their last. Which of the own weeks it is of others follows from how much they did, as good as by lot.
     """
     rows = user_day.filter(user_day.active > 0, user_day.day > watched - timedelta(days=SPAN))
     age = (ibis.literal(watched).epoch_days() - rows.day.epoch_days()).cast("int64")
     rows = rows.mutate(age=age, week=(ibis.greatest(age, 0) / WEEK).floor().cast("int64"))
-    weeks = rows.filter(rows.age >= 0).group_by(["user_id", "week"]).agg(ahead=ibis._.age.min(), events=ibis._.active.sum())
+    mixed = rows.age * 7919 + rows.active.cast("int64") * 104_729 + rows.dwell_s.cast("int64") * 15_485_863
+    weeks = rows.mutate(mixed=mixed).filter(rows.age >= 0).group_by(["user_id", "week"]).agg(
+        ahead=ibis._.age.min(), events=ibis._.active.sum(), mixed=ibis._.mixed.sum()
+    )  # fmt: skip
     own = ibis.window(group_by="user_id")
     weeks = weeks.mutate(
         nth=ibis.row_number().over(ibis.window(group_by="user_id", order_by="week")), of=weeks.count().over(own),
-        latest=weeks.ahead.min().over(own), events=weeks.events.sum().over(own),
+        latest=weeks.ahead.min().over(own), events=weeks.events.sum().over(own), digest=weeks.mixed.sum().over(own) % DIGESTS,
     )  # fmt: skip
     back = rows.filter(rows.age < 0).group_by("user_id").agg(back=ibis._.age.max())
     met = weeks.left_join(back, "user_id").drop("user_id_right")
     met = met.mutate(lost=(met.latest - met.back > longest).fill_null(True))
     chosen = ibis.ifelse(met.lost, 0, (met.events % met["of"]).cast("int64"))
-    return met.filter(met.nth == chosen).select("user_id", "ahead", "week", "lost")
+    return met.filter(met.nth == chosen).select("user_id", "ahead", "week", "lost", "digest")
+
+
+def _some(members: ibis.Table, first_seen: ibis.Table) -> ibis.Table:
+    """All of them, or some where there are too many, by the first day and by what they did."""
+    there = int(members.count().to_pyarrow().as_py())
+    if there <= MOST_PEOPLE:
+        return members
+    known = members.left_join(first_seen.select("user_id", "first_day"), "user_id").drop("user_id_right")
+    begun = known.first_day.epoch_days().cast("int64").fill_null(0) * 1_299_709
+    return known.filter(is_taken((known.digest + begun) % DIGESTS, there, MOST_PEOPLE)).drop("first_day")
 
 
 def _moved(table: ibis.Table, members: ibis.Table) -> ibis.Table:
@@ -211,8 +228,9 @@ def _taken(sizes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).astype({"people": "int64", "taken": "int64", "lost": bool})
 
 
-def _balance(people: ibis.Table, chosen: ibis.Table) -> pd.DataFrame:
+def _balance(everybody: ibis.Table, people: ibis.Table, chosen: ibis.Table) -> pd.DataFrame:
     """What they are matched on, before and after (contract `lost_matched`)."""
+    counted = everybody.group_by("lost").agg(people=everybody.count()).to_pandas().set_index("lost")
     parts = []
     for table in (people, chosen):
         found = table.group_by("lost").agg(
@@ -222,5 +240,6 @@ def _balance(people: ibis.Table, chosen: ibis.Table) -> pd.DataFrame:
         parts.append(found.to_pandas().set_index("lost").reindex([True, False]))
     measures = ["tenure", "active_days", "paid"]
     found = parts[0].join(parts[1][measures].add_suffix("_matched")).assign(matched=parts[1]["people"], side=[LOST, STAYED])
-    found = found.fillna({"people": 0, "matched": 0}).astype({"people": "int64", "matched": "int64"})
+    found = found.assign(people=counted["people"]).fillna({"people": 0, "matched": 0})
+    found = found.astype({"people": "int64", "matched": "int64"})
     return found.round(9)[list(LOST_MATCHED.columns)].reset_index(drop=True)
