@@ -89,6 +89,14 @@ def test_a_new_week_costs_its_own_end_and_gives_what_a_build_from_nothing_gives(
     assert conditions(facts, NEWEST) == (appended, ends(NEWEST, WEEKS))
 
 
+def test_weeks_in_which_nothing_happened_have_their_ends_too(rooted):
+    facts = {name: [row for row in rows if row[DAYS.get(name, "day")] is None or row[DAYS.get(name, "day")] <= NEWEST]
+             for name, rows in crowd().items()}  # fmt: skip
+    for one in (conditions, flows):
+        found, _ = one(facts, NEWEST + 3 * WEEK)
+        assert {row["weeks_ago"] for row in found} == set(range(WEEKS))
+
+
 def test_flows_between_tiers_of_a_new_week_are_those_of_a_build_from_nothing(rooted):
     facts = crowd()
     flows(facts, NEWEST - WEEK)

@@ -68,9 +68,10 @@ def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
 
 
 def _marks(ends: list[date], sums: dict[str, list[tuple]], given: Any) -> list[str]:
-    """What each week end follows from."""
+    """What each week end follows from; its day too, since nothing may have happened since the one before."""
     return [
-        keys.digest([given, {label: [day for day in own if day[0] <= str(end)] for label, own in sums.items()}]) for end in ends
+        keys.digest([given, str(end), {label: [day for day in own if day[0] <= str(end)] for label, own in sums.items()}])
+        for end in ends
     ]
 
 

@@ -159,11 +159,11 @@ def _flows(now: ibis.Table, before: ibis.Table | None, ends: Sequence[date]) -> 
             pairs.group_by("last_day", was=was, tier=pairs[dimension], reason=reasons.reason(pairs, dimension))
             .agg(
                 people=pairs.count(),
-                net_before=pairs.net_90_then.sum().cast(AMOUNT),
+                net_before=pairs.net_90_then.sum().cast(AMOUNT).fill_null(0),
                 net=pairs.net_90.sum().cast(AMOUNT),
-                before=measure_then.sum().cast(AMOUNT),
+                before=measure_then.sum().cast(AMOUNT).fill_null(0),
                 before_of=measure_then.count(),
-                now=measure.sum().cast(AMOUNT),
+                now=measure.sum().cast(AMOUNT).fill_null(0),
                 now_of=measure.count(),
             )
             .mutate(dimension=ibis.literal(dimension))
