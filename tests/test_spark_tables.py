@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
 import threading
 from contextlib import suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import clusters
+import ibis
 import pyarrow as pa
 import pytest
 import tiny
@@ -22,6 +26,7 @@ from helpers.sources.spark import tables
 
 pytestmark = pytest.mark.hard
 pytest_plugins = ["engines"]
+INSTANT = pa.timestamp("us", "UTC")
 
 
 def rows(seed: int) -> pa.Table:
@@ -50,6 +55,17 @@ def test_equal_rows_are_equal_bytes_in_one_file_or_in_parts(engines, tmp_path, m
         modes = {own.stat().st_mode & 0o777 for own in [path, *path.rglob("*")]}
         assert modes == ({0o700, 0o600} if most < 1000 else {0o600})
     assert sorted(own.name for own in tmp_path.iterdir()) == ["1.parquet", "2.parquet", "spill"]
+
+
+def test_a_table_of_this_process_keeps_its_kinds_and_what_is_empty_in_it(engines):
+    own = pa.table({
+        "text": [None, "NaN", "a"], "n": pa.array([1, None, 3], "int8"), "x": [0.5, None, math.nan],
+        "net": pa.array([Decimal("1.25"), None, Decimal(0)], pa.decimal128(38, 9)),
+        "day": [date(2026, 3, 8), None, date(1969, 12, 31)],
+        "at": pa.array([datetime(2026, 3, 8, 23, 59, 59, 999_999, UTC), None, datetime(1, 1, 1, tzinfo=UTC)], INSTANT),
+    })  # fmt: skip
+    for given in (own, own.slice(0, 0)):
+        assert str(engines.spark.to_pyarrow(ibis.memtable(given)).to_pylist()) == str(given.to_pylist())
 
 
 def test_a_folder_of_parts_takes_the_place_of_a_file_and_the_other_way_round(engines, tmp_path, monkeypatch):

@@ -101,6 +101,8 @@ def connect(master: str, *, folder: Path, memory: str | None = None):
 
     backend.con = Connection(backend._session)
     backend._transpile_sql = in_words_of_spark  # ibis 12 has no door for it
+    backend._register_in_memory_table = partial(tables.told, backend)
+    backend.to_pyarrow = partial(tables.asked, backend)
     backend._create_cached_table = partial(tables.cache, backend)
     backend._drop_cached_table = partial(tables.forget, backend)
     return backend

@@ -49,6 +49,24 @@ def take(backend, table: pa.Table) -> ibis.Table:
     return _named(backend, label, [_place(backend, label)])
 
 
+def told(backend, memtable) -> None:
+    """A table of this process, shown to Spark by its own name: ibis 12.0 takes it by way of pandas, whose empty text is "NaN"."""
+    from ibis.backends.pyspark.datatypes import PySparkSchema
+
+    rows = memtable.data.to_pyarrow(memtable.schema)
+    backend._session.createDataFrame(rows, schema=PySparkSchema.from_ibis(memtable.schema)).createOrReplaceTempView(memtable.name)
+
+
+def asked(backend, expr, **how):
+    """What an expression is, as Arrow: ibis 12.0 goes by way of pandas, where an empty decimal and the year 1 are errors."""
+    from ibis.formats.pyarrow import PyArrowData
+
+    table = expr.as_table()
+    backend._run_pre_execute_hooks(table)
+    rows = backend._session.sql(backend.compile(table, **how)).toArrow()
+    return expr.__pyarrow_result__(PyArrowData.convert_table(rows, table.schema()))
+
+
 def drop(backend, table: ibis.Table) -> None:
     """Let go of a table that `keep` or `take` made."""
     forget(backend, table.get_name())
