@@ -38,7 +38,7 @@ def crowd(seed: int = 3) -> dict[str, list[dict]]:
     return test_portraits.crowd(random.Random(seed), 40)
 
 
-def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given=None):
+def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given=None, newest=None):
     """The rows of the last weeks in order, and the week ends that were worked out for them."""
     day = {name: DAYS.get(name, "day") for name in facts}
     seen = {name: [row for row in rows if (row[day[name]] or last_day) <= last_day] for name, rows in facts.items()}
@@ -53,18 +53,27 @@ def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given
         return make(tables, day, weeks)
 
     of, people = {name: table for name, table in tables.items() if name != "first_seen"}, tables["first_seen"]
-    found = week_ends.table(run, name, noted, of=of, people=people, given=given, weeks=WEEKS).to_pyarrow().to_pylist()
+    given = {"of": of, "people": people, "given": given, "newest": newest and newest(tables)}
+    found = week_ends.table(run, name, noted, weeks=WEEKS, **given).to_pyarrow().to_pylist()
     return sorted(found, key=lambda row: (row["weeks_ago"], *map(str, row.values()))), asked
 
 
-def conditions(facts: dict[str, list[dict]], last_day: date, *, rules: list[dict] | None = None, half_life: int = 14):
+def conditions(
+    facts: dict[str, list[dict]], last_day: date, *, rules: list[dict] | None = None, half_life: int = 14, at_hand: bool = False
+):
     own = rules or test_tagging.shipped()
 
     def make(tables, day, weeks):
         earlier = portraits.earlier(**tables, half_life_days=half_life, rules=own, last_day=day, weeks=weeks)
         return portraits.tag_conditions(earlier, own)
 
-    return kept(facts, last_day, "tag_conditions", make, given=[own, half_life])
+    def newest(tables):
+        """As the portraits of this week give them."""
+        interests = portraits.interests(tables["user_topic_day"], last_day=last_day, half_life_days=half_life)
+        own_facts = {name: table for name, table in tables.items() if name != "user_topic_day"}
+        return portraits.tag_conditions(portraits.portraits(**own_facts, interests=interests, last_day=last_day), own)
+
+    return kept(facts, last_day, "tag_conditions", make, given=[own, half_life], newest=newest if at_hand else None)
 
 
 def flows(facts: dict[str, list[dict]], last_day: date):
@@ -95,6 +104,14 @@ def test_weeks_in_which_nothing_happened_have_their_ends_too(rooted):
     for one in (conditions, flows):
         found, _ = one(facts, NEWEST + 3 * WEEK)
         assert {row["weeks_ago"] for row in found} == set(range(WEEKS))
+
+
+def test_what_is_at_hand_for_the_newest_end_is_not_worked_out_again(rooted):
+    facts = crowd()
+    whole, _ = conditions(facts, NEWEST)
+    rooted("at hand")
+    assert conditions(facts, NEWEST, at_hand=True) == (whole, ends(NEWEST - WEEK, WEEKS - 1))
+    assert conditions(facts, NEWEST + WEEK, at_hand=True)[1] == []
 
 
 def test_flows_between_tiers_of_a_new_week_are_those_of_a_build_from_nothing(rooted):

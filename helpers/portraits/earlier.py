@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import partial
 
 import ibis
 
@@ -39,42 +39,59 @@ def earlier(
 
     A portrait knows ages, not dates. So the facts of every week are moved forward until its end lies on `last_day`, each
     week has people of its own, and all of them are portrayed in one pass. All windows are of whole weeks, so that days of
-    one week may be taken together before.
+    one week may be taken together before. A single end is portrayed as it stands, which takes half as long.
 
     Args:
         weeks: How many week ends, that of `last_day` among them; at most 99.
         half_life_days: Of interests, as in `interests`.
         rules: Of the portrait only the columns that stand in the conditions of these; without them all.
     """
+    asked = None if rules is None else set(columns_of(texts_of(rules), PORTRAITS.columns))
+    facts = {
+        "first_seen": first_seen, "days": families.counted(user_day), "reply_day": reply_day, "user_kind_day": user_kind_day,
+        "user_hour": user_hour if asked is None or asked & PREFERRED else _night_and_weekend(user_hour),
+        "user_campaign_day": user_campaign_day,
+    }  # fmt: skip
+    tell = _of_several if weeks > 1 else _of_one
+    found = tell(facts, users, user_topic_day, last_day=last_day, weeks=weeks, half_life_days=half_life_days)
+    return found if asked is None else found.select("weeks_ago", "user_id", *(name for name in found.columns if name in asked))
+
+
+def _of_one(
+    facts: Mapping[str, ibis.Table | None], users: ibis.Table | None, user_topic_day: ibis.Table | None,
+    *, last_day: date, weeks: int, half_life_days: float,
+) -> ibis.Table:  # fmt: skip
+    tastes = None
+    if user_topic_day is not None:
+        tastes = interests(user_topic_day, last_day=last_day, half_life_days=half_life_days)
+    found = portrayed(**facts, users=users, interests=tastes, last_day=last_day)
+    return found.mutate(weeks_ago=ibis.literal(weeks - 1, "int64")).relocate("weeks_ago", before="user_id")
+
+
+def _of_several(
+    facts: Mapping[str, ibis.Table | None], users: ibis.Table | None, user_topic_day: ibis.Table | None,
+    *, last_day: date, weeks: int, half_life_days: float,
+) -> ibis.Table:  # fmt: skip
     # Spark 4.0 takes no cast of rows that are being made, so the numbers have their type before
     ends = ibis.literal(list(range(weeks)), "array<int64>").unnest().name("weeks_ago").as_table()
     ends = ends.mutate(mark=ends.weeks_ago.cast("string").lpad(MARK - 1, "0") + "@")
-    weekly = partial(_by_week, last_day=last_day, most=weeks - 1 + NEAR)
-    asked = None if rules is None else set(columns_of(texts_of(rules), PORTRAITS.columns))
-    hours = user_hour if asked is None or asked & PREFERRED else _night_and_weekend(user_hour)
-    given = {
-        "first_seen": first_seen,
-        "days": weekly(families.counted(user_day)),
-        "user_hour": weekly(hours, most=weeks - 1),
-        "reply_day": weekly(reply_day),
-        "user_kind_day": weekly(user_kind_day),
-        "user_campaign_day": weekly(user_campaign_day, most=weeks - 1),
-    }
-    facts = {name: None if table is None else _moved(table, ends, last_day) for name, table in given.items()}
+    whole = {"user_hour", "user_campaign_day"}  # of which a portrait knows no last days
+    own = {}
+    for name, table in facts.items():
+        if table is not None and name != "first_seen":
+            table = _by_week(table, last_day=last_day, most=weeks - 1 + (0 if name in whole else NEAR))
+        own[name] = None if table is None else _moved(table, ends, last_day)
     tastes = None
     if user_topic_day is not None:
         oldest = last_day - timedelta(weeks=weeks - 1)
         topics = _moved(_topics(user_topic_day, oldest, half_life_days), ends, last_day)
         tastes = interests(topics, last_day=last_day, half_life_days=half_life_days, within="weeks_ago")
     users = None if users is None else _aged(_moved(users, ends, last_day), last_day)
-    found = _apart(portrayed(**facts, users=users, interests=tastes, last_day=last_day))
-    return found if asked is None else found.select("weeks_ago", "user_id", *(name for name in found.columns if name in asked))
+    return _apart(portrayed(**own, users=users, interests=tastes, last_day=last_day))
 
 
-def _by_week(table: ibis.Table | None, *, last_day: date, most: int) -> ibis.Table | None:
+def _by_week(table: ibis.Table, *, last_day: date, most: int) -> ibis.Table:
     """The days of a week taken together on its last day, and all that lie more than `most` weeks back on one."""
-    if table is None:
-        return None
     past = table.filter(table.day <= last_day)
     ago = (ibis.literal(last_day).epoch_days() - past.day.epoch_days()).cast("int64") // 7
     past = past.mutate(ago=ibis.least(ago, ibis.literal(most, "int64")))

@@ -33,12 +33,14 @@ def tag_conditions(earlier: ibis.Table, rules: list[dict]) -> ibis.Table:
     """By user and `weeks_ago`, for each rule: whether it holds (`hold_0`) and whether it is given up (`drop_0`).
 
     Args:
-        earlier: Portraits by `weeks_ago`, as `portraits.earlier` gives them.
+        earlier: Portraits by `weeks_ago`, as `portraits.earlier` gives them; without that column those of this week.
         rules: The rules in their order.
 
     Raises:
         InputError: A condition cannot be read, or names a column that portraits do not have.
     """
+    if "weeks_ago" not in earlier.columns:
+        earlier = earlier.mutate(weeks_ago=ibis.literal(0, "int64"))
     narrow = earlier.select("user_id", "weeks_ago", *columns_of(texts_of(rules), earlier.columns)).cache()
     asked = []
     for at, rule in enumerate(rules):

@@ -143,6 +143,7 @@ class Run:
     def week_ends(
         self, name: str, make: Callable[[date, int], ibis.Table], *,
         of: dict[str, ibis.Table | None], given: Any, weeks: int, people: ibis.Table | None = None,
+        newest: ibis.Table | None = None,
     ) -> ibis.Table:
         """Rows of the last week ends, with `weeks_ago`: made for those that are new or changed, the others as they are kept.
 
@@ -150,10 +151,11 @@ class Run:
             make: The same as of a day, of so many week ends up to it, from the tables in `of`; nothing after an end counts.
             given: Everything else that decides what they are, such as rules.
             people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
+            newest: The rows of the last week end, where they are at hand.
         """
         from helpers.runs import week_ends
 
-        return week_ends.table(self, name, make, of=of, given=given, weeks=weeks, people=people)
+        return week_ends.table(self, name, make, of=of, given=given, weeks=weeks, people=people, newest=newest)
 
     def source(self, kind: str) -> ibis.Table | None:
         """The raw rows of one kind of source ("events", "users", ...), typed; None when the dataset has none."""

@@ -34,7 +34,7 @@ TIMES_KEPT = 3  # as many week ends as are asked for: for runs of earlier weeks
 
 def table(
     run: Run, name: str, make: Made, *, of: Mapping[str, ibis.Table | None], given: Any, weeks: int,
-    people: ibis.Table | None = None,
+    people: ibis.Table | None = None, newest: ibis.Table | None = None,
 ) -> ibis.Table:
     """The rows of the last week ends: `weeks_ago` and what `make` gives.
 
@@ -43,6 +43,7 @@ def table(
         of: What must be as it was up to an end, for its rows to be. Not what follows from these tables itself.
         given: Everything else that decides what the rows are.
         people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
+        newest: The rows of the last week end, `weeks_ago` 0, where they are at hand.
     """
     folder = paths.built(run.dataset.name) / "week_ends"
     paths.make_private(folder)
@@ -51,9 +52,11 @@ def table(
     marks = _marks(ends, sums, [sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")])
     known = before = _load(folder, name)
     lacking = [ago for ago, mark in enumerate(marks) if mark not in known]
-    for own in _batches(ends[: lacking[-1] + 1], people) if lacking else ():
+    wanted = ends[: lacking[-1] + 1] if lacking else []
+    at_hand = wanted[: newest is not None and 0 in lacking]
+    for own in filter(None, [at_hand, *_batches(wanted[len(at_hand) :], people)]):
+        made = newest if own == at_hand else make(own[0], len(own))
         file = f"{name}-{paths.token()}.parquet"
-        made = make(own[0], len(own))
         day = ibis.cases(*((made.weeks_ago == ago, ibis.literal(end)) for ago, end in enumerate(own)))
         engine.write(run.engine, made.mutate(week_end=day).drop("weeks_ago"), folder / file, sort=[])
         known = {marks[ends.index(end)]: (end, file) for end in own} | known
@@ -63,7 +66,7 @@ def table(
 
 
 def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
-    size = len(ends) if people is None else max(1, PEOPLE_AT_ONCE // max(1, int(people.count().to_pandas())))
+    size = max(1, len(ends)) if people is None else max(1, PEOPLE_AT_ONCE // max(1, int(people.count().to_pandas())))
     return [ends[first : first + size] for first in range(0, len(ends), size)]
 
 
