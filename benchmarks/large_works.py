@@ -38,13 +38,12 @@ def facts(community: Large, folder: Path) -> bool:
     """From clean events to all facts."""
     events = folder / "events.parquet"
     rows = community.write_parquet(events)
+    print(f"{rows:,} events of {community.people:,} people in Parquet to all facts", flush=True)
     sides = {}
-    for name in ("ours", "by_hand"):
+    for name, said in {"ours": "this toolkit", "by_hand": "SQL by hand"}.items():
         (folder / name).mkdir()
-        sides[name] = measure.ask(f"benchmarks.{name}", "all_facts", events, folder / name, built=folder)
+        sides[name] = _told(said, measure.ask(f"benchmarks.{name}", "all_facts", events, folder / name, built=folder))
     agreement.check_alike(folder / "ours", folder / "by_hand")
-    print(f"{rows:,} events of {community.people:,} people in Parquet to all facts")
-    _print({"this toolkit": sides["ours"], "SQL by hand": sides["by_hand"]})
     slow = is_missed("times SQL by hand", sides["ours"].seconds / sides["by_hand"].seconds, MOST_TIME_OF_FACTS)
     large = is_missed("GB of memory", sides["ours"].memory, MOST_MEMORY_OF_FACTS)
     for name in ("ours", "by_hand", "events.parquet"):
@@ -56,16 +55,15 @@ def walk(community: Large, folder: Path) -> bool:
     """The whole walk from raw files to pages, then the week after them; beside it the SQL of its tables."""
     log, built, made = folder / "log", folder / "built", folder / "by_hand"
     community.write_sources(log)
+    print(f"The whole walk of {community.rows:,} events of {community.people:,} people, and the week after it", flush=True)
     by_hand = _by_hand(log, made)
     report = partial(measure.watch, [sys.executable, "-m", "helpers", "report", str(log), "--root", str(log)], built=built)
-    cold = report()
+    cold = _told("the walk", report())
     agreement.check_alike(_week(built, log), made / "clean" / "facts")
     _remove(made)
     community.write_sources(log, WEEKS + 1, first=WEEKS)
-    appended = report()
-    total = sum(cost.seconds for cost in by_hand.values())
-    print(f"The whole walk of {community.rows:,} events of {community.people:,} people, cold, and the week after them")
-    _print({"the walk": cold, "the week after": appended, **by_hand, "all SQL by hand": Cost(total, 0)})
+    appended = _told("the week after", report())
+    total = sum(cost.seconds for cost in by_hand)
     slow = is_missed("times SQL by hand, and 10 s", (cold.seconds - FIXED_SECONDS) / total, MOST_TIME_OF_WALK)
     large = is_missed("GB of memory", max(cold.memory, appended.memory), MOST_MEMORY_OF_WALK)
     weekly = is_missed("of the cold walk for a week", appended.seconds / cold.seconds, MOST_TIME_OF_APPENDING)
@@ -74,13 +72,13 @@ def walk(community: Large, folder: Path) -> bool:
     return slow or large or weekly
 
 
-def _by_hand(log: Path, made: Path) -> dict[str, Cost]:
+def _by_hand(log: Path, made: Path) -> list[Cost]:
     made.mkdir()
     (made / "tiers").mkdir()
-    found = {}
-    for name, words in BY_HAND.items():
-        found[name] = measure.ask(*(word.format(log=log, made=made) for word in words), built=made)
-    return found
+    return [
+        _told(f"by hand: {name}", measure.ask(*(word.format(log=log, made=made) for word in words), built=made))
+        for name, words in BY_HAND.items()
+    ]
 
 
 def _week(built: Path, log: Path) -> Path:
@@ -92,16 +90,19 @@ def on_spark(community: Large, folder: Path) -> bool:
     """`user_day` on two processors by Spark."""
     events = folder / "fewer.parquet"
     rows = Large(community.rows // PART_ON_SPARK, people=community.people // PART_ON_SPARK).write_parquet(events)
-    sides = {side: measure.ask("benchmarks.on_spark", side, events, folder / side, built=folder) for side in ("ours", "by_hand")}
+    print(f"{rows:,} events in Parquet to user_day on Spark local[2]", flush=True)
+    sides = {
+        side: _told(said, measure.ask("benchmarks.on_spark", side, events, folder / side, built=folder))
+        for side, said in {"ours": "this toolkit", "by_hand": "PySpark by hand"}.items()
+    }
     agreement.check_equal(folder / "ours", folder / "by_hand")
-    print(f"{rows:,} events in Parquet to user_day on Spark local[2]")
-    _print({"this toolkit": sides["ours"], "PySpark by hand": sides["by_hand"]})
     return is_missed("times PySpark by hand", sides["ours"].seconds / sides["by_hand"].seconds, MOST_TIME_OF_SPARK)
 
 
-def _print(costs: dict[str, Cost]) -> None:
-    for name, cost in costs.items():
-        print(f"  {name:<38}{cost.seconds:8.1f} s {cost.memory:8.1f} GB" if cost.memory else f"  {name:<38}{cost.seconds:8.1f} s")
+def _told(name: str, cost: Cost) -> Cost:
+    """The same, said as soon as it is known: the next takes long."""
+    print(f"  {name:<46}{cost.seconds:8.1f} s {cost.memory:6.1f} GB", flush=True)
+    return cost
 
 
 def _remove(place: Path) -> None:
