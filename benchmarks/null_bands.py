@@ -71,12 +71,13 @@ def alarms_of(community: Community) -> Alarms:
     first_seen, user_day, slices = facts(community)
     plan, found = community.plan, Alarms(0, 0, 0, 0, 0)
     end = {"last_day": plan.day(plan.days - 1)}
-    weeks, totals = retention.slice_weeks(first_seen, user_day, slices, **end), weekly.weeks(user_day)
+    user_weeks = retention.user_weeks(first_seen, user_day).cache()
+    weeks, totals = retention.slice_weeks(first_seen, user_weeks, slices, **end), weekly.weeks(user_weeks)
     growth = retention.growth(retention.presence_day(user_day, **end), **end)
     for week in range(FIRST, plan.weeks):
         last_day = plan.day(7 * week + 6)
         past, *known = (table[table["week"] <= pd.Timestamp(last_day)] for table in (weeks, totals, growth))
-        steps = retention.steps(first_seen, user_day, slices, last_day=last_day)
+        steps = retention.steps(first_seen, user_weeks, slices, last_day=last_day)
         changes = retention.changes(past, steps, paid=True, watched=weekly.watched(**HAS))
         usual = retention.usual_weeks(past, paid=True, watched=weekly.watched(**HAS))
         cube = retention.cohort_cube(user_day.filter(user_day.day <= last_day), last_day=last_day)

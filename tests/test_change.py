@@ -140,7 +140,8 @@ def given_of(rows: list[dict]) -> tuple:
         if name[0] != "c"
     ]
     slices = {"channel": retention.slice_of(made.table("users", users), "channel")}
-    return made.first_seen(rows), made.table("user_day", rows), slices
+    first_seen = made.first_seen(rows)
+    return first_seen, retention.user_weeks(first_seen, made.table("user_day", rows)), slices
 
 
 def channel(user: str) -> str:
@@ -337,7 +338,8 @@ def test_the_planted_channel_is_named_in_its_week_and_by_rate(sample):
     year, week = truth["from_week"].split("-W")
     closes = date.fromisocalendar(int(year), int(week), 7) + timedelta(days=7)
     run = helpers.open_run()
-    tables = run.read("first_seen"), run.read("user_day"), {"channel": retention.slice_of(run.read("users"), "channel")}
+    first_seen, channels = run.read("first_seen"), {"channel": retention.slice_of(run.read("users"), "channel")}
+    tables = first_seen, retention.user_weeks(first_seen, run.read("user_day")), channels
     weeks, steps = (make(*tables, last_day=closes) for make in (retention.slice_weeks, retention.steps))
     found = retention.changes(weeks, steps, paid=True)
     clear = found[found["clear"]]

@@ -21,6 +21,7 @@ import town
 from helpers import paths, retention, segments
 from helpers.portraits.distinct import distinctive
 from helpers.retention.leaving import lost, risk
+from helpers.retention.leaving.weeks import by_week
 
 pytestmark = pytest.mark.hard
 pytest_plugins = ["engines"]
@@ -84,6 +85,7 @@ TABLES = {
     "rhythms": lambda t: retention.rhythms(t.user_day, last_day=LAST_DAY, limits=LIMITS),
     "fatigue": lambda t: retention.fatigue(**given(t)),
     "touches": lambda t: retention.touches(t.sent),
+    "user_weeks": lambda t: retention.user_weeks(t.first_seen, t.user_day),
     "matched": lambda t: t.lost.apart,
 }
 FRAMES = {
@@ -107,8 +109,8 @@ FRAMES = {
     "active weeks": lambda t: retention.active_days(t.user_day, last_day=LAST_DAY, window=8, unit="week", week_start="sunday"),
     "active months": lambda t: retention.active_days(t.user_day, last_day=LAST_DAY, window=4, unit="month"),
     "active_hours": lambda t: retention.active_hours(t.user_hour, last_day=LAST_DAY),
-    "slice_weeks": lambda t: retention.slice_weeks(t.first_seen, t.user_day, sliced(t), last_day=LAST_DAY),
-    "steps": lambda t: retention.steps(t.first_seen, t.user_day, sliced(t), last_day=LAST_DAY),
+    "slice_weeks": lambda t: retention.slice_weeks(t.first_seen, t.user_weeks, sliced(t), last_day=LAST_DAY),
+    "steps": lambda t: retention.steps(t.first_seen, t.user_weeks, sliced(t), last_day=LAST_DAY),
     "usual_weeks": lambda t: retention.usual_weeks(t.slice_weeks, paid=True),
     "usual_days": lambda t: retention.usual_days(t.actives[t.actives["dimension"] == "all"].set_index("day")["dau"]),
     "changes": lambda t: retention.changes(t.slice_weeks, t.steps, paid=True),
@@ -212,7 +214,8 @@ def test_the_risk_model_is_the_same_on_both_and_so_is_its_test(engines, towns):
 def test_the_same_members_stand_for_too_many_on_both(engines, towns, monkeypatch):
     monkeypatch.setattr(risk, "MOST_PEOPLE", 60)
     ends = {"first_day": made.day(0), "last_day": LAST_DAY}
-    panels = [risk.described(t.first_seen, t.user_day, risk.windows(*ends.values())) for t in towns]
+    days = risk.windows(*ends.values())
+    panels = [risk.described(t.first_seen, by_week(t.user_day, last_day=days[0]), days) for t in towns]
     both = [risk.risk_model(panel, **ends) for panel in panels]
     engines.agree_in_order(lambda model: model.tenths, both)
     assert both[0].weights == both[1].weights != towns[0].warned.model.weights
@@ -238,5 +241,8 @@ def test_amounts_beyond_measure_are_the_same_on_both(engines):
             for at, amount in enumerate(AMOUNTS) for step in (0, 7)]  # fmt: skip
     both = [engines.given(made.arrow(*table)) for table in (("first_seen", made.first_seen_rows(rows)), ("user_day", rows))]
     for question in (retention.slice_weeks, retention.steps):
-        found = engines.agree_in_order(lambda first, days, asked=question: asked(first, days, last_day=made.day(34)), *both)
+        def answered(first_seen, user_day, asked=question):
+            return asked(first_seen, retention.user_weeks(first_seen, user_day), last_day=made.day(34))
+
+        found = engines.agree_in_order(answered, *both)
         assert found.drop(columns=["week"], errors="ignore").max(numeric_only=True).max() > 1e24

@@ -142,6 +142,12 @@ def test_a_mistake_in_the_rules_of_cohorts_is_told_with_its_place(shop, own, sai
     ruling.check(shop(rules='[retention]\nslices = ["city"]\npair = ["city", "entry_activity"]\nbrackets = []\n'))
 
 
+@pytest.mark.parametrize("weeks", [0, 61])
+def test_tags_look_at_one_week_end_or_at_sixty_at_most(shop, weeks):
+    with pytest.raises(InputError, match=rf"\[tags\] weeks = {weeks}\n  It must lie between 1 and 60"):
+        ruling.check(shop(rules=f"[tags]\nweeks = {weeks}\n"))
+
+
 def test_all_mistakes_of_all_tags_are_told_at_once_and_by_the_check_too(shop):
     wrong = TAG.replace("create_28 >=", "one >=").replace("{create_28}", "{two}")
     made = shop(rules=wrong + TAG.replace("poet", "p").replace(">=", ""))

@@ -15,7 +15,7 @@ import test_segments
 import test_tagging
 
 from helpers import paths, portraits, segments
-from helpers.runs import week_ends
+from helpers.runs import artefacts, week_ends
 from helpers.sources import engine
 
 WEEKS = 5
@@ -38,22 +38,28 @@ def crowd(seed: int = 3) -> dict[str, list[dict]]:
     return test_portraits.crowd(random.Random(seed), 40)
 
 
-def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given=None, newest=None):
+def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given=None, newest=None, at_hand: int = 1):
     """The rows of the last weeks in order, and the week ends that were worked out for them."""
     day = {name: DAYS.get(name, "day") for name in facts}
     seen = {name: [row for row in rows if (row[day[name]] or last_day) <= last_day] for name, rows in facts.items()}
     tables = {"first_seen": made.first_seen(seen["user_day"]), **{name: made.table(name, rows) for name, rows in seen.items()}}
     backend = engine.connect([paths.built_root()], spill=paths.built_root() / "spill")
     tables = {name: engine.take(backend, table.to_pyarrow()) for name, table in tables.items()}
-    run = SimpleNamespace(dataset=SimpleNamespace(name="club"), last_day=last_day, engine=backend)
+    run = SimpleNamespace(
+        dataset=SimpleNamespace(name="club"), last_day=last_day, engine=backend, folder=paths.built_root() / str(last_day)
+    )
+    paths.make_private(run.folder)
+    for label in facts:
+        artefacts.place(run, label).unlink(missing_ok=True)
+        engine.write(backend, tables[label], artefacts.place(run, label), sort=[])
     asked = []
 
     def noted(day: date, weeks: int):
         asked.extend(day - ago * WEEK for ago in range(weeks))
         return make(tables, day, weeks)
 
-    of, people = {name: table for name, table in tables.items() if name != "first_seen"}, tables["first_seen"]
-    given = {"of": of, "people": people, "given": given, "newest": newest and newest(tables)}
+    given = {"of": list(facts), "people": tables["first_seen"], "given": given, "at_hand": at_hand}
+    given["newest"] = newest and newest(tables)
     found = week_ends.table(run, name, noted, weeks=WEEKS, **given).to_pyarrow().to_pylist()
     return sorted(found, key=lambda row: (row["weeks_ago"], *map(str, row.values()))), asked
 
@@ -76,12 +82,22 @@ def conditions(
     return kept(facts, last_day, "tag_conditions", make, given=[own, half_life], newest=newest if at_hand else None)
 
 
-def flows(facts: dict[str, list[dict]], last_day: date):
-    def make(tables, day, weeks):
-        given = [tables[name] for name in ("first_seen", "user_day", "users")]
-        return segments.week_flows(*given, last_day=day, rules=test_segments.rules(), weeks=weeks)
+def flows(facts: dict[str, list[dict]], last_day: date, *, at_hand: bool = False):
+    rules = test_segments.rules()
 
-    return kept({name: facts[name] for name in ("user_day", "users")}, last_day, "tier_flows", make)
+    def given(tables):
+        return [tables[name] for name in ("first_seen", "user_day", "users")]
+
+    def make(tables, day, weeks):
+        return segments.week_flows(*given(tables), last_day=day, rules=rules, weeks=weeks)
+
+    def newest(tables):
+        """As the tiers of this week and of the two before give them."""
+        tiers = segments.history(*given(tables), last_days=ends(last_day, 3), rules=rules)
+        return segments.flows_between(tiers, last_day=last_day, weeks=2)
+
+    own = {name: facts[name] for name in ("user_day", "users")}
+    return kept(own, last_day, "tier_flows", make, newest=newest if at_hand else None, at_hand=2)
 
 
 def ends(newest: date, count: int) -> list[date]:
@@ -123,6 +139,14 @@ def test_flows_between_tiers_of_a_new_week_are_those_of_a_build_from_nothing(roo
     assert flows(facts, NEWEST) == (appended, ends(NEWEST, WEEKS))
 
 
+def test_flows_of_tiers_at_hand_are_those_that_would_be_worked_out(rooted):
+    facts = crowd()
+    whole, _ = flows(facts, NEWEST)
+    rooted("at hand")
+    assert flows(facts, NEWEST, at_hand=True) == (whole, ends(NEWEST - 2 * WEEK, WEEKS - 2))
+    assert flows(facts, NEWEST + WEEK, at_hand=True)[1] == []
+
+
 def test_a_late_row_makes_the_ends_after_it_anew_and_a_row_of_long_ago_all(rooted):
     facts = crowd()
     conditions(facts, NEWEST)
@@ -157,10 +181,10 @@ def test_somebody_who_says_another_city_changes_the_ends_since_the_sign_up(roote
 def test_a_lost_file_and_a_damaged_index_cost_work_and_nothing_else(rooted):
     facts = crowd()
     first, _ = conditions(facts, NEWEST)
-    folder = paths.built("club") / "week_ends"
+    folder = paths.built("club") / "week_ends" / "tag_conditions"
     next(folder.glob("*.parquet")).unlink()
     assert conditions(facts, NEWEST) == (first, ends(NEWEST, WEEKS))
-    (folder / "tag_conditions.json").write_text("{", encoding="utf-8")
+    (folder / "index.json").write_text("{", encoding="utf-8")
     assert conditions(facts, NEWEST) == (first, ends(NEWEST, WEEKS))
 
 
@@ -170,7 +194,16 @@ def test_many_people_are_worked_on_a_few_weeks_at_a_time_with_the_same_rows(root
     rooted("parts")
     monkeypatch.setattr(week_ends, "PEOPLE_AT_ONCE", 1)
     assert conditions(facts, NEWEST) == (whole, ends(NEWEST, WEEKS))
-    assert len(list((paths.built("club") / "week_ends").glob("*.parquet"))) == WEEKS
+    assert len(list((paths.built("club") / "week_ends" / "tag_conditions").glob("*.parquet"))) == WEEKS
+
+
+def test_what_one_notebook_keeps_is_not_swept_away_by_the_next(rooted, monkeypatch):
+    monkeypatch.setattr(paths, "is_nobodys", lambda path: True)  # as when the notebook's process has ended
+    facts = crowd()
+    before = conditions(facts, NEWEST), flows(facts, NEWEST)
+    assert [asked for _, asked in before] == [ends(NEWEST, WEEKS)] * 2
+    after = conditions(facts, NEWEST), flows(facts, NEWEST)
+    assert after == tuple((found, []) for found, _ in before)
 
 
 def test_only_the_newest_ends_stay_on_the_disk(rooted, monkeypatch):
@@ -178,5 +211,5 @@ def test_only_the_newest_ends_stay_on_the_disk(rooted, monkeypatch):
     facts = crowd()
     for ago in (6, 3, 0):
         conditions(facts, NEWEST - ago * WEEK)
-    assert len(list((paths.built("club") / "week_ends").glob("*.parquet"))) == 2
+    assert len(list((paths.built("club") / "week_ends" / "tag_conditions").glob("*.parquet"))) == 2
     assert conditions(facts, NEWEST)[1] == []

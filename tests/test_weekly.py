@@ -37,7 +37,12 @@ def artefacts(rows: list[dict], week: int) -> tuple[pd.DataFrame, ...]:
     """Weeks, growth and cube of these rows."""
     days = made.table("user_day", rows)
     growth = retention.growth(retention.presence_day(days, last_day=sunday(week)), last_day=sunday(week))
-    return weekly.weeks(days), growth, retention.cohort_cube(days)
+    return totals(rows), growth, retention.cohort_cube(days)
+
+
+def totals(rows: list[dict]) -> pd.DataFrame:
+    days = made.table("user_day", rows)
+    return weekly.weeks(retention.user_weeks(facts.first_seen(days), days))
 
 
 @cache
@@ -46,7 +51,8 @@ def changes_of(number: int, week: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = next(rows for weeks in range(1, 21) if len(rows := crowd(weeks)) == number)
     days, until = made.table("user_day", rows), {"last_day": sunday(week)}
     first_seen = facts.first_seen(days)
-    slices, steps = retention.slice_weeks(first_seen, days, **until), retention.steps(first_seen, days, **until)
+    given = first_seen, retention.user_weeks(first_seen, days)
+    slices, steps = retention.slice_weeks(*given, **until), retention.steps(*given, **until)
     watched = weekly.watched(paid=True, creates=True)
     changes = retention.changes(slices, steps, paid=True, watched=watched)
     return changes, retention.usual_weeks(slices, paid=True, watched=watched)
@@ -69,7 +75,7 @@ def crowd(weeks: int = 9) -> list[dict]:
 def test_totals_by_week_are_those_of_a_recount():
     regular = [{"user_id": "buyer", "day": made.day(at), "pay": 2, "net": Decimal("7.50")} for at in (0, 7, 13, 28, 41)]
     rows = [*crowd(), *regular]
-    found = weekly.weeks(made.table("user_day", rows))
+    found = totals(rows)
     assert list(found.columns) == list(contracts.find("weeks").columns)
     for number, row in enumerate(found.to_dict("records")):
         own = [one for one in rows if (one["day"] - made.MONDAY).days // 7 == number]
@@ -84,10 +90,10 @@ def test_totals_by_week_are_those_of_a_recount():
 
 
 def test_a_week_without_anybody_has_zeros_and_exact_amounts():
-    found = weekly.weeks(made.table("user_day", [visit("a", 0, pay=1, net=Decimal("0.10")), visit("a", 21)]))
+    found = totals([visit("a", 0, pay=1, net=Decimal("0.10")), visit("a", 21)])
     assert found["active"].tolist() == [1, 0, 0, 1] and found["payers"].tolist() == [1, 0, 0, 0]
     assert [type(net) for net in found["net"]] == [Decimal] * 4 and sum(found["net"]) == Decimal("0.10")
-    assert weekly.weeks(made.table("user_day", [])).empty
+    assert totals([]).empty
 
 
 def test_numbers_of_the_week_and_their_changes():

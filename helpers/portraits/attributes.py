@@ -146,7 +146,7 @@ def portrayed(
     parts = [
         families.behaviour(days, last_day),
         families.spending(days, last_day),
-        *families.rhythm(user_hour, last_day),
+        families.rhythm(user_hour, last_day),
     ]
     if user_kind_day is not None:
         parts.append(families.kinds(user_kind_day, last_day))

@@ -117,28 +117,28 @@ def spending(days: ibis.Table, last_day: date) -> ibis.Table:
     )
 
 
-def rhythm(user_hour: ibis.Table, last_day: date) -> list[ibis.Table]:
+def rhythm(user_hour: ibis.Table, last_day: date) -> ibis.Table:
     """When people come: the hour and weekday with most active events, and the shares of nights and weekends; whole history."""
     past = user_hour.filter(user_hour.day <= last_day)
-    hours = past.group_by(["user_id", "hour"]).agg(events=past.events.sum())
-    weekdays = past.group_by(["user_id", "weekday"]).agg(events=past.events.sum())
-    nights, weekends = hours.hour.isin(NIGHT_HOURS), weekdays.weekday >= SATURDAY
-    return [
-        hours.group_by("user_id").agg(preferred_hour=_most(hours, "hour", HOURS), night_share=_share(hours, nights)),
-        weekdays.group_by("user_id").agg(
-            preferred_weekday=_most(weekdays, "weekday", WEEKDAYS), weekend_share=_share(weekdays, weekends)
-        ),
-    ]
+    # a column each, since people are few beside people's hours
+    hours = {hour: ibis.ifelse(past.hour == hour, past.events, 0).sum().cast("int64") for hour in range(HOURS)}
+    weekdays = {day: ibis.ifelse(past.weekday == day, past.events, 0).sum().cast("int64") for day in range(WEEKDAYS)}
+    counts = past.group_by("user_id").agg(
+        events=past.events.sum(), **{f"hour_{at}": own for at, own in hours.items()},
+        **{f"weekday_{at}": own for at, own in weekdays.items()},
+    )  # fmt: skip
+    night = sum((counts[f"hour_{hour}"] for hour in NIGHT_HOURS), ibis.literal(0))
+    weekend = sum((counts[f"weekday_{day}"] for day in range(SATURDAY, WEEKDAYS)), ibis.literal(0))
+    return counts.select(
+        "user_id", preferred_hour=_most(counts, "hour", HOURS), night_share=night / counts.events,
+        preferred_weekday=_most(counts, "weekday", WEEKDAYS), weekend_share=weekend / counts.events,
+    )  # fmt: skip
 
 
 def _most(counts: ibis.Table, what: str, places: int) -> ibis.Value:
     """The place with most events, the first one among equals: place and events are told apart in one number."""
-    largest = (counts.events * places + (places - 1 - counts[what])).max()
+    largest = ibis.greatest(*(counts[f"{what}_{at}"] * places + (places - 1 - at) for at in range(places)))
     return (places - 1 - largest % places).cast("int32")
-
-
-def _share(counts: ibis.Table, inside: ibis.BooleanValue) -> ibis.Value:
-    return ibis.coalesce(counts.events.sum(where=inside), 0) / counts.events.sum()
 
 
 def kinds(user_kind_day: ibis.Table, last_day: date) -> ibis.Table:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import reduce
+from operator import or_
+from typing import NamedTuple
 
 import ibis
 
@@ -73,14 +76,9 @@ def tag_states(conditions: ibis.Table, rules: list[dict], *, last_day: date, wee
     """
     if not rules:
         return _nobody(conditions)
-    asked = conditions.mutate(week=weeks - 1 - conditions.weeks_ago)
-    held = _carried(asked, rules, weeks)
-    people = _of_people(held, rules, weeks).cache()
-    found = ibis.union(*(_rows(people, at, rule["name"]) for at, rule in enumerate(rules)))
-    first = [last_day - timedelta(days=7 * (weeks - week) - 1) for week in range(weeks)]
-    since = ibis.cases(*((found.began == week, ibis.literal(day)) for week, day in enumerate(first)), else_=ibis.null("date"))
-    return found.select("user_id", "tag", "now", "before", "kept", since=found.now.ifelse(since, ibis.null("date")),
-                        at_least=found.now & found.unsure)  # fmt: skip
+    people = _of_people(conditions, rules, weeks).cache()
+    calendar = Calendar(weeks)
+    return ibis.union(*(_rows(people, at, rules, calendar, last_day) for at in range(len(rules))))
 
 
 def texts_of(rules: list[dict]) -> list[str]:
@@ -117,72 +115,98 @@ def _is_read(narrow: ibis.Table, condition: str) -> bool:
     return True
 
 
-def _carried(asked: ibis.Table, rules: list[dict], weeks: int) -> ibis.Table:
-    """By user and week, for each rule: carried (`on_0`), surely not carried (`out_0`), and carried though it does not hold."""
-    so_far = ibis.window(group_by="user_id", order_by="week", preceding=None, following=0)
-    slow = [at for at, rule in enumerate(rules) if rule.get("keep_until") or rule.get("min_weeks", 1) > 1]
-    earned = {f"earned_{at}": ibis.coalesce(_last(asked, f"hold_{at}").over(so_far), -1) for at in slow}
-    seen = asked.mutate(**earned)
-    given_up = {}
-    for at in slow:
-        age = seen.week - seen[f"earned_{at}"]
-        is_due = (seen[f"drop_{at}"] & (age >= rules[at].get("min_weeks", 1))) | (age >= weeks - 1)
-        given_up[f"off_{at}"] = ~seen[f"hold_{at}"] & is_due
-    ended = seen.mutate(**given_up)
-    ended = ended.mutate(**{f"ended_{at}": ibis.coalesce(_last(ended, f"off_{at}").over(so_far), -1) for at in slow})
-    states = {}
-    for at in range(len(rules)):
-        on = ended[f"earned_{at}"] > ended[f"ended_{at}"] if at in slow else ended[f"hold_{at}"]
-        sure = ended[f"ended_{at}"] >= 0 if at in slow else ibis.literal(True)
-        states |= {f"on_{at}": on, f"out_{at}": ~on & sure, f"kept_{at}": on & ~ended[f"hold_{at}"]}
-    return _one_of_a_group(ended.select("user_id", "week", **states), rules)
+class Calendar(NamedTuple):
+    """Weeks as the bits of a number, of the first week the lowest: a rule's whole past is one number a person."""
+
+    weeks: int
+
+    @property
+    def all(self) -> int:
+        return 2**self.weeks - 1
+
+    @property
+    def last(self) -> int:
+        return 2 ** (self.weeks - 1)
+
+    def later(self, own: ibis.Value, by: int) -> ibis.Value:
+        """The weeks so many weeks after each of these."""
+        return (own & (self.all >> by)) * 2**by
+
+    def within(self, own: ibis.Value, weeks: int) -> ibis.Value:
+        """These weeks and those less than so many after one of them."""
+        return reduce(or_, (self.later(own, by) for by in range(weeks)))
+
+    def went_on(self, begun: ibis.Value, through: ibis.Value) -> ibis.Value:
+        """From each week begun (all of them among `through`) as long as `through` goes on without a gap.
+
+        Added to a row of ones, a one carries to the row's end.
+        """
+        return (((through + begun) ^ through) | begun) & through
 
 
-def _last(table: ibis.Table, name: str) -> ibis.Value:
-    """The last week in which a condition is true."""
-    return ibis.ifelse(table[name], table.week, ibis.null("int64")).max()
+def _of_people(conditions: ibis.Table, rules: list[dict], weeks: int) -> ibis.Table:
+    """One row per user, weeks as in `Calendar`: those of a portrait (`there`), and of each rule `hold_0` and `drop_0`."""
+    week = (weeks - 1 - conditions.weeks_ago).cast("int32")  # Spark 4.0 counts what is in an array by no larger number
+    bit = ibis.literal([2**at for at in range(weeks)], "array<int64>")[week]
+    names = [name for at, rule in enumerate(rules) for name in (f"hold_{at}", f"drop_{at}")[: 2 if _is_slow(rule) else 1]]
+    those = {name: ibis.ifelse(conditions[name], bit, 0).sum().cast("int64") for name in names}
+    return conditions.group_by("user_id").agg(there=bit.sum().cast("int64"), **those)
 
 
-def _one_of_a_group(states: ibis.Table, rules: list[dict]) -> ibis.Table:
-    """Of the tags of a group with a place in its order, only the first that is carried."""
-    changed = {}
-    for at, rule in enumerate(rules):
-        before = [
-            other for other, one in enumerate(rules)
-            if rule.get("exclusive") and one.get("exclusive") and one["group"] == rule["group"]
-            and (one["exclusive"], other) < (rule["exclusive"], at)
-        ]  # fmt: skip
-        if before:
-            taken = ibis.or_(*(states[f"on_{other}"] for other in before))
-            changed |= {f"on_{at}": states[f"on_{at}"] & ~taken, f"out_{at}": states[f"out_{at}"] | taken}
-    return states.mutate(**changed)
+def _is_slow(rule: dict) -> bool:
+    """Whether a tag can be carried although its condition does not hold."""
+    return bool(rule.get("keep_until")) or rule.get("min_weeks", 1) > 1
 
 
-def _of_people(held: ibis.Table, rules: list[dict], weeks: int) -> ibis.Table:
-    """One row per user: for each rule now, before, kept, the week in which the spell began, and whether that is unsure."""
-    made = {"first": held.week.min()}
-    now, before = held.week == weeks - 1, held.week == weeks - 2
-    for at in range(len(rules)):
-        on = held[f"on_{at}"]
-        made |= {
-            f"now_{at}": (on & now).any(),
-            f"before_{at}": (on & before).any(),
-            f"kept_{at}": (held[f"kept_{at}"] & now).any(),
-            f"gap_{at}": ibis.ifelse(on, ibis.null("int64"), held.week).max(),
-            f"out_{at}": held[f"out_{at}"].any(),
-        }
-    return held.group_by("user_id").agg(**made)
+def _carried(people: ibis.Table, at: int, rules: list[dict], calendar: Calendar) -> ibis.Value:
+    """The weeks in which a rule by itself, whatever its group, is carried."""
+    held = people[f"hold_{at}"]
+    if not _is_slow(rules[at]) or calendar.weeks == 1:
+        return held
+    least, kept = min(rules[at].get("min_weeks", 1), calendar.weeks), calendar.all ^ people[f"drop_{at}"]
+
+    def carried(earned: ibis.Value) -> ibis.Value:
+        return calendar.within(earned, least) | calendar.went_on(calendar.later(earned, least) & kept, kept)
+
+    # what was earned in the first week only is too long ago in the last
+    return (carried(held) & (calendar.all - calendar.last)) | (carried(held & (calendar.all - 1)) & calendar.last)
 
 
-def _rows(people: ibis.Table, at: int, name: str) -> ibis.Table:
+def _was_out(people: ibis.Table, at: int, rules: list[dict], calendar: Calendar) -> ibis.Value:
+    """Whether a rule by itself was surely not carried in one of all weeks, whatever was before them."""
+    held = people[f"hold_{at}"]
+    if not _is_slow(rules[at]) or calendar.weeks == 1:
+        return held < calendar.all
+    least = min(rules[at].get("min_weeks", 1), calendar.weeks)
+    young = calendar.within(held, least) | (2 ** (least - 1) - 1)
+    is_due = (people[f"drop_{at}"] & (calendar.all ^ young)) > 0
+    return is_due | ((held & (calendar.all - 1)) == 0) | ((held & (calendar.all - calendar.last)) == 0)
+
+
+def _before(at: int, rules: list[dict]) -> list[int]:
+    """The rules of the same group that come first in its order."""
+    own = rules[at]
+    return [
+        other for other, one in enumerate(rules)
+        if own.get("exclusive") and one.get("exclusive") and one["group"] == own["group"]
+        and (one["exclusive"], other) < (own["exclusive"], at)
+    ]  # fmt: skip
+
+
+def _rows(people: ibis.Table, at: int, rules: list[dict], calendar: Calendar, last_day: date) -> ibis.Table:
     """The people who carry or carried one tag; a spell begins in the week after the last one without it."""
-    found = people.filter(people[f"now_{at}"] | people[f"before_{at}"])
-    return found.select(
-        "user_id",
-        tag=ibis.literal(name),
-        now=found[f"now_{at}"],
-        before=found[f"before_{at}"],
-        kept=found[f"now_{at}"] & found[f"kept_{at}"],
-        began=ibis.coalesce(found[f"gap_{at}"] + 1, found["first"]),
-        unsure=~found[f"out_{at}"] & (found["first"] == 0),
-    )
+    first = (_carried(people, other, rules, calendar) for other in _before(at, rules))
+    taken = reduce(or_, first, ibis.literal(0, "int64"))
+    found = people.select(
+        "user_id", "there", hold=people[f"hold_{at}"], taken=taken, was_out=_was_out(people, at, rules, calendar),
+        on=_carried(people, at, rules, calendar) & people.there & (calendar.all ^ taken),
+    )  # fmt: skip
+    now, before = (found.on & calendar.last) > 0, (found.on & (calendar.last >> 1)) > 0
+    without = calendar.all ^ found.on
+    mondays = [last_day - timedelta(days=7 * (calendar.weeks - week) - 1) for week in range(calendar.weeks + 1)]
+    ends = [(without >= 2**week, mondays[week + 1]) for week in reversed(range(calendar.weeks))]
+    return found.filter(now | before).select(
+        "user_id", tag=ibis.literal(rules[at]["name"]), now=now, before=before, kept=now & ((found.hold & calendar.last) == 0),
+        since=ibis.ifelse(now, ibis.cases(*ends, else_=mondays[0]), ibis.null("date")),
+        at_least=now & ((found.there & 1) > 0) & ~(found.was_out | (found.taken > 0)),
+    )  # fmt: skip

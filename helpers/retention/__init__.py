@@ -16,7 +16,7 @@ from helpers.retention.active.presence import PRESENCE_DAY, presence_day, slices
 from helpers.retention.change.band import Bands, bands
 from helpers.retention.change.change import CHANGES, changes
 from helpers.retention.change.kitagawa import decompose
-from helpers.retention.change.slices_by_week import SLICE_WEEKS, slice_weeks, steps
+from helpers.retention.change.slices_by_week import SLICE_WEEKS, slice_weeks, steps, user_weeks
 from helpers.retention.change.usual import USUAL_WEEKS, usual_days, usual_weeks
 from helpers.retention.cohort.cohorts import average, average_by, cohorts, listed, recent, spread
 from helpers.retention.cohort.cube import COHORT_CUBE, COHORT_SPANS, cohort_cube, cohort_spans, slice_of, sliced_by
@@ -42,5 +42,5 @@ __all__ = [
     "growth", "incremental", "lasting", "life_table", "listed", "log_rank", "long_actives", "losses", "median",
     "member_value", "money", "presence_day", "projections", "quick_ratio", "ratio", "recent", "restricted_mean", "rhythms",
     "rule_table", "slice_of", "slice_weeks", "sliced_by", "slices_of", "spells", "spread", "steps", "stickiness", "survival",
-    "survival_by", "touches", "usual_days", "usual_weeks", "warnings", "watch", "why_lost", "winback",
+    "survival_by", "touches", "user_weeks", "usual_days", "usual_weeks", "warnings", "watch", "why_lost", "winback",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from helpers.sources.dataset import Dataset
 
 OF = "a portrait"
+MOST_WEEKS = 60  # that tags look at: bits of a whole number
 AT_ENTRY = ("entry_activity", "entry_contribution")  # as cohorts are told apart by it, too
 
 
@@ -42,6 +43,8 @@ def of_limits(made: Mapping[str, Any]) -> list[Mistake]:
     for section in ("activity", "contribution", "payment", "value"):
         if made[section]["hold_weeks"] < 1:
             wrong.append(Mistake(f"[{section}] hold_weeks", "It must be at least 1.", made[section]["hold_weeks"]))
+    if not 1 <= made["tags"]["weeks"] <= MOST_WEEKS:
+        wrong.append(Mistake("[tags] weeks", f"It must lie between 1 and {MOST_WEEKS}.", made["tags"]["weeks"]))
     return wrong + of_cohorts(made["retention"])
 
 

@@ -16,7 +16,7 @@ from helpers.errors import InputError, RunFailed
 from helpers.runs import weeks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import ibis
     import pandas as pd
@@ -142,20 +142,24 @@ class Run:
 
     def week_ends(
         self, name: str, make: Callable[[date, int], ibis.Table], *,
-        of: dict[str, ibis.Table | None], given: Any, weeks: int, people: ibis.Table | None = None,
-        newest: ibis.Table | None = None,
+        of: Sequence[str], given: Any, weeks: int, people: ibis.Table | None = None, newest: ibis.Table | None = None,
+        at_hand: int = 1,
     ) -> ibis.Table:
         """Rows of the last week ends, with `weeks_ago`: made for those that are new or changed, the others as they are kept.
 
         Args:
-            make: The same as of a day, of so many week ends up to it, from the tables in `of`; nothing after an end counts.
+            make: The same as of a day, of so many week ends up to it, from the artefacts in `of`; nothing after an end counts.
+            of: Names of the artefacts that they follow from; those that this dataset cannot have are left out.
             given: Everything else that decides what they are, such as rules.
             people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
-            newest: The rows of the last week end, where they are at hand.
+            newest: The rows of the last week end, where they are at hand; or of the last `at_hand` ones.
         """
         from helpers.runs import week_ends
 
-        return week_ends.table(self, name, make, of=of, given=given, weeks=weeks, people=people, newest=newest)
+        of = [label for label in of if not lacking(self.dataset, contracts.find(label).needs)]
+        return week_ends.table(
+            self, name, make, of=of, given=given, weeks=weeks, people=people, newest=newest, at_hand=at_hand
+        )
 
     def source(self, kind: str) -> ibis.Table | None:
         """The raw rows of one kind of source ("events", "users", ...), typed; None when the dataset has none."""

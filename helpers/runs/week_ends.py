@@ -1,7 +1,8 @@
 """What was worked out for the ends of earlier weeks is kept, so that a new week costs one or two of them.
 
-    built/week_ends/<name>.json          by what it follows from: the week's last day, and the file that it lies in
-    built/week_ends/<name>-*.parquet
+    built/week_ends/<name>/index.json    by what it follows from: the week's last day, and the file that it lies in
+    built/week_ends/<name>/*.parquet
+    built/week_ends/sums.json            by the hash of a file: the sums of its rows, by day
 
 What a week end follows from is looked up in the tables themselves: the sums of their rows' hashes, up to its day. So it does
 not matter which run made them, whether a day came late, or whether a person was forgotten. The last day of a week is seen
@@ -11,7 +12,8 @@ again when the next one has come, since sessions go on after midnight: of a new 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,49 +21,53 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from helpers import paths
-from helpers.runs import keys
+from helpers.runs import artefacts, keys
 from helpers.sources import engine
 
 if TYPE_CHECKING:
     from helpers.runs.store import Run
 
     Made = Callable[[date, int], ibis.Table]
+    Sums = list[tuple[str, int, int]]
 
 DAYS = ("day", "first_day", "registered_day")  # by which a table's rows belong to a day; those without one belong to all
 PEOPLE_AT_ONCE = 400_000  # people times week ends that are worked on at a time, in some 2 GB
 TIMES_KEPT = 3  # as many week ends as are asked for: for runs of earlier weeks
+INDEX, SUMS, SUMS_KEPT = "index.json", "sums.json", 2_000
 
 
 def table(
-    run: Run, name: str, make: Made, *, of: Mapping[str, ibis.Table | None], given: Any, weeks: int,
-    people: ibis.Table | None = None, newest: ibis.Table | None = None,
+    run: Run, name: str, make: Made, *, of: Sequence[str], given: Any, weeks: int,
+    people: ibis.Table | None = None, newest: ibis.Table | None = None, at_hand: int = 1,
 ) -> ibis.Table:
     """The rows of the last week ends: `weeks_ago` and what `make` gives.
 
     Args:
         make: The same as of a day for so many week ends up to it, worked out from `of`; nothing after an end counts for it.
-        of: What must be as it was up to an end, for its rows to be. Not what follows from these tables itself.
+        of: The artefacts that must be as they were up to an end, for its rows to be. Not those that follow from these.
         given: Everything else that decides what the rows are.
         people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
-        newest: The rows of the last week end, `weeks_ago` 0, where they are at hand.
+        newest: The rows of the last week end, `weeks_ago` 0, where they are at hand; or of the last `at_hand` ones.
     """
-    folder = paths.built(run.dataset.name) / "week_ends"
+    place = paths.built(run.dataset.name) / "week_ends"
+    folder = place / name  # its own, so that nobody sweeps away what another keeps
+    paths.make_private(place)
     paths.make_private(folder)
     ends = [run.last_day - timedelta(weeks=ago) for ago in range(weeks)]
-    sums = {label: _sums(run, own) for label, own in of.items() if own is not None}
+    sums = _sums(run, place / SUMS, [own for own in of if artefacts.place(run, own).exists()])
     marks = _marks(ends, sums, [sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")])
-    known = before = _load(folder, name)
+    known = before = _load(folder)
     lacking = [ago for ago, mark in enumerate(marks) if mark not in known]
     wanted = ends[: lacking[-1] + 1] if lacking else []
-    at_hand = wanted[: newest is not None and 0 in lacking]
-    for own in filter(None, [at_hand, *_batches(wanted[len(at_hand) :], people)]):
-        made = newest if own == at_hand else make(own[0], len(own))
-        file = f"{name}-{paths.token()}.parquet"
+    told = wanted[:at_hand] if newest is not None and {*lacking} & {*range(at_hand)} else []
+    for own in filter(None, [told, *_batches(wanted[len(told) :], people)]):
+        made = newest.filter(newest.weeks_ago < len(own)) if own == told else make(own[0], len(own))
+        file = f"{paths.token()}.parquet"
         day = ibis.cases(*((made.weeks_ago == ago, ibis.literal(end)) for ago, end in enumerate(own)))
         engine.write(run.engine, made.mutate(week_end=day).drop("weeks_ago"), folder / file, sort=[])
         known = {marks[ends.index(end)]: (end, file) for end in own} | known
     if known is not before:
-        known = _save(folder, name, before, known, TIMES_KEPT * weeks)
+        known = _save(folder, before, known, TIMES_KEPT * weeks)
     return _read(run, folder, [known[mark] for mark in marks])
 
 
@@ -70,7 +76,7 @@ def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
     return [ends[first : first + size] for first in range(0, len(ends), size)]
 
 
-def _marks(ends: list[date], sums: dict[str, list[tuple]], given: Any) -> list[str]:
+def _marks(ends: list[date], sums: dict[str, Sums], given: Any) -> list[str]:
     """What each week end follows from; its day too, since nothing may have happened since the one before."""
     return [
         keys.digest([given, str(end), {label: [day for day in own if day[0] <= str(end)] for label, own in sums.items()}])
@@ -78,10 +84,37 @@ def _marks(ends: list[date], sums: dict[str, list[tuple]], given: Any) -> list[s
     ]
 
 
-def _sums(run: Run, own: ibis.Table) -> list[tuple[str, int, int]]:
-    """Of each day its rows and the sum of their hashes, in order."""
+def _sums(run: Run, place: Path, names: list[str]) -> dict[str, Sums]:
+    """Of each artefact and day the rows and the sum of their hashes, in order; each file is counted once and for all."""
+    known, used, found = _load_sums(place), {}, {}
+    for name in names:
+        total: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for file in engine.files(artefacts.place(run, name)):
+            mark = keys.file_hash(file)
+            used[mark] = known[mark] if mark in known else _sums_of(run, file)
+            for day, rows, says in used[mark]:
+                total[day] = [total[day][0] + rows, total[day][1] + says]
+        found[name] = [(day, *own) for day, own in sorted(total.items())]
+    if used.keys() - known.keys():
+        kept = {mark: own for mark, own in known.items() if mark not in used} | used
+        with paths.whole(place) as fresh:
+            fresh.write_text(json.dumps(dict(list(kept.items())[-SUMS_KEPT:])), encoding="utf-8")
+    return found
+
+
+def _sums_of(run: Run, file: Path) -> Sums:
+    own = engine.read(run.engine, file)
     day = next(name for name in DAYS if name in own.columns)
     return engine.sums(run.engine, own.mutate(day_of_row=own[day].cast("string").fill_null("")), by="day_of_row")
+
+
+def _load_sums(place: Path) -> dict[str, Sums]:
+    """What is known of files; nothing where that is damaged."""
+    try:
+        found = json.loads(place.read_text(encoding="utf-8"))
+        return {mark: [(str(day), int(rows), int(says)) for day, rows, says in own] for mark, own in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _read(run: Run, folder: Path, wanted: list[tuple[date, str]]) -> ibis.Table:
@@ -94,10 +127,10 @@ def _read(run: Run, folder: Path, wanted: list[tuple[date, str]]) -> ibis.Table:
     return every.mutate(weeks_ago=ago).drop("week_end")
 
 
-def _load(folder: Path, name: str) -> dict[str, tuple[date, str]]:
+def _load(folder: Path) -> dict[str, tuple[date, str]]:
     """Week ends that are kept; none where the index is damaged, and none whose file is gone."""
     try:
-        found = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        found = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         found = {mark: (date.fromisoformat(end), file) for mark, (end, file) in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -106,11 +139,11 @@ def _load(folder: Path, name: str) -> dict[str, tuple[date, str]]:
 
 
 def _save(
-    folder: Path, name: str, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int
+    folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int
 ) -> dict[str, tuple[date, str]]:
     """Keep the newest week ends, of one those that were made last; gives all there are until the next time."""
     kept = dict(sorted(known.items(), key=lambda own: own[1][0], reverse=True)[:most])
-    with paths.whole(folder / f"{name}.json", relied_on=True) as fresh:
+    with paths.whole(folder / INDEX, relied_on=True) as fresh:
         fresh.write_text(json.dumps(kept, default=str), encoding="utf-8")
     paths.sweep_unnamed(folder, {file for _, file in kept.values()}, {file for _, file in before.values()})
     return known

@@ -84,9 +84,22 @@ def week_flows(
         now = now.select("user_id", "last_day", *DIMENSIONS, *reasons.MEASURES)
         made.append(ibis.memtable(_flows(now, before, part).to_pyarrow()))
         before = now.filter(now.last_day == part[-1])
-    found = ibis.union(*made) if len(made) > 1 else made[0]
-    ago = (ibis.literal(last_day).epoch_days() - found.last_day.epoch_days()) // WEEK.days
-    return found.mutate(weeks_ago=ago.cast("int64")).drop("last_day")
+    return _numbered(ibis.union(*made) if len(made) > 1 else made[0], last_day)
+
+
+def flows_between(tiers: ibis.Table, *, last_day: date, weeks: int) -> ibis.Table:
+    """The same of the last weeks, where their tiers are at hand.
+
+    Args:
+        tiers: As `history` gives them for the ends of these weeks and of the one before them.
+    """
+    tiers = tiers.select("user_id", "last_day", *DIMENSIONS, *reasons.MEASURES)
+    return _numbered(_flows(tiers, None, [last_day - WEEK * back for back in range(weeks, -1, -1)]), last_day)
+
+
+def _numbered(flows: ibis.Table, last_day: date) -> ibis.Table:
+    ago = (ibis.literal(last_day).epoch_days() - flows.last_day.epoch_days()) // WEEK.days
+    return flows.mutate(weeks_ago=ago.cast("int64")).drop("last_day")
 
 
 def week_models(user_day: ibis.Table, *, last_day: date, rules: Mapping, weeks: int = WEEKS) -> dict[date, PayModel]:

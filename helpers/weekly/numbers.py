@@ -11,6 +11,7 @@ import pandas as pd
 
 from helpers import retention, stats
 from helpers.retention.change.band import bands, confidence_of
+from helpers.weekly.tables import WEEKS
 
 HISTORY = 13
 LARGEST_USUAL = 10**13  # amounts beyond it are mistakes, whose squares no decimal holds
@@ -18,30 +19,26 @@ UNKNOWN_PAST = "the first week of the data: who was there before is not known"
 NO_COHORT = "nobody of known past joined in the week before"
 
 
-def weeks(user_day: ibis.Table) -> pd.DataFrame:
-    """Totals by ISO week (contract `weeks`), weeks without anybody in between included."""
-    by_user = user_day.group_by(["user_id", user_day.day.truncate("W").name("week")]).agg(
-        active=(user_day.active > 0).any(),
-        created=user_day.create.sum(),
-        pays=user_day.pay.sum(),
-        net=user_day.net.sum(),
-    )
-    order = ibis.window(group_by="user_id", order_by="week")
-    by_user = by_user.mutate(before=by_user.week.lag().over(order), paid_before=by_user.pays.lag().over(order) > 0)
-    follows = by_user.week.epoch_days() - by_user.before.epoch_days() == 7
-    again = follows & by_user.paid_before & (by_user.pays > 0)
+def weeks(user_weeks: ibis.Table) -> pd.DataFrame:
+    """Totals by ISO week (contract `weeks`), weeks without anybody in between included.
+
+    Args:
+        user_weeks: As `retention.user_weeks` gives them.
+    """
+    by_user, active = user_weeks, user_weeks.active > 0
     square = by_user.net.cast("float64") * by_user.net.cast("float64")
     usual = by_user.net.abs() < LARGEST_USUAL
     amount = ibis.ifelse(usual, by_user.net, None).cast("decimal(19, 4)")  # its sum of squares is the same in any order
     found = by_user.group_by("week").agg(
-        active=by_user.active.sum(),
-        created=by_user.created.sum(where=by_user.active),
-        created_squares=(by_user.created * by_user.created).sum(where=by_user.active),
+        active=active.sum(),
+        created=by_user.created.sum(where=active),
+        created_squares=(by_user.created * by_user.created).sum(where=active),
         payers=(by_user.pays > 0).sum(),
-        payers_again=again.fill_null(False).sum(),
         net=by_user.net.sum(),
         net_squares=(amount * amount).sum().cast("float64").fill_null(0.0) + square.sum(where=~usual).fill_null(0.0),
     )
+    found = found.left_join(_payers_again(by_user), "week").drop("week_right")
+    found = found.mutate(payers_again=found.payers_again.fill_null(0)).select(*WEEKS.columns)
     frame = found.order_by("week").to_pandas()
     frame["week"] = pd.to_datetime(frame["week"])
     if frame.empty:
@@ -51,6 +48,14 @@ def weeks(user_day: ibis.Table) -> pd.DataFrame:
     whole = ("active", "created", "created_squares", "payers", "payers_again")
     nothing = dict.fromkeys((*whole, "net_squares"), 0) | {"net": Decimal(0)}
     return frame.fillna(nothing).astype(dict.fromkeys(whole, "int64") | {"net_squares": "float64"})
+
+
+def _payers_again(by_user: ibis.Table) -> ibis.Table:
+    """By week, how many paid in it and in the week before."""
+    paid = by_user.filter(by_user.pays > 0).select("user_id", "week")
+    before = paid.week.lag().over(ibis.window(group_by="user_id", order_by="week"))
+    paid = paid.mutate(again=(paid.week.epoch_days() - before.epoch_days() == 7).fill_null(False))
+    return paid.group_by("week").agg(payers_again=paid.again.sum())
 
 
 def watched(*, paid: bool, creates: bool) -> int:

@@ -50,21 +50,26 @@ TOTALS = {"weekly_actives": ("known", "active"), "net_amount": ("present", "net"
 CORNERS = tuple(combinations_with_replacement(range(4), 2))  # of a symmetric 4 x 4 table
 
 
-def user_weeks(first_seen: ibis.Table, user_day: ibis.Table, *, last_day: date) -> ibis.Table:
-    """What each user did in each week up to the one that ends on `last_day`: one row where there was anything.
+def user_weeks(first_seen: ibis.Table, user_day: ibis.Table) -> ibis.Table:
+    """What each user did in each week: one row where there was anything, from which totals, slices and steps follow.
+
+    Args:
+        first_seen, user_day: The facts, up to the end of a week.
 
     Returns:
-        `user_id`, `week`, `joined` (Mondays; `joined` of the first active week, empty where that is not yet), `active`, `present`
-        (0 or 1) and `net` (decimal).
+        `user_id`, `week` (Monday), `joined` (Monday of the first active week, empty where there is none), `active`, `present`
+        (0 or 1: active, or with a payment or refund), `created` (contents), `pays` (payments) and `net` (decimal).
     """
-    days = user_day.filter(user_day.day <= last_day)
+    days = user_day
     active = (days.active > 0).any()
     found = days.group_by(["user_id", _monday(days.day).name("week")]).agg(
         active=active.cast("int64"),
         present=(active | ((days.pay > 0) | (days.refund > 0) | (days.net != 0)).any()).cast("int64"),
+        created=days.create.sum().cast("int64"),
+        pays=days.pay.sum().cast("int64"),
         net=days.net.sum(),
     )
-    joined = _joined(first_seen, last_day)
+    joined = first_seen.select("user_id", joined=_monday(first_seen.first_active_day))
     return found.left_join(joined, "user_id").drop("user_id_right")
 
 
@@ -79,17 +84,19 @@ def _monday(day: ibis.Value) -> ibis.Value:
 
 
 def slice_weeks(
-    first_seen: ibis.Table, user_day: ibis.Table, slices: Mapping[str, ibis.Table] | None = None, *, last_day: date
+    first_seen: ibis.Table, user_weeks: ibis.Table, slices: Mapping[str, ibis.Table] | None = None, *, last_day: date
 ) -> pd.DataFrame:
     """Every slice week by week (contract `slice_weeks`), weeks without anybody included.
 
     Args:
-        first_seen, user_day: The facts; rows after `last_day` change nothing.
+        first_seen: The fact; who came after `last_day` changes nothing.
+        user_weeks: As the function of this name gives them; weeks after `last_day` change nothing.
         slices: As for `cohort_cube`.
         last_day: A Sunday.
     """
-    weeks = user_weeks(first_seen, user_day, last_day=last_day).cache()
     joined = _joined(first_seen, last_day).mutate(week=ibis._.joined)
+    weeks = user_weeks.filter(user_weeks.week <= last_day)
+    weeks = weeks.mutate(joined=ibis.ifelse(weeks.joined <= last_day, weeks.joined, ibis.null("date")))
     begun = weeks.week.min().to_pandas()
     sums = _sums(_sliced(weeks, slices), _by_tenure(weeks, begun))
     came = _typed(_counted(_sliced(joined, slices), _by_tenure(joined, begun)).to_pandas())
@@ -165,7 +172,7 @@ def _tenured(full: pd.DataFrame) -> pd.Series:
 
 
 def steps(
-    first_seen: ibis.Table, user_day: ibis.Table, slices: Mapping[str, ibis.Table] | None = None, *, last_day: date
+    first_seen: ibis.Table, user_weeks: ibis.Table, slices: Mapping[str, ibis.Table] | None = None, *, last_day: date
 ) -> pd.DataFrame:
     """How far the people of each slice moved from the weeks before to the last: sums over people of products of what they had.
 
@@ -174,13 +181,13 @@ def steps(
     as before adds nothing to what a change can be off by.
 
     Args:
-        first_seen, user_day, slices, last_day: As for `slice_weeks`.
+        first_seen, user_weeks, slices, last_day: As for `slice_weeks`.
 
     Returns:
         One row per `dimension` and `slice`, and for each metric and base a column for each pair of the four,
         `weekly_actives week_before 0 3` (float64). Tenures are left out: people move between them.
     """
-    people = _people(first_seen, user_day, last_day).cache()
+    people = _people(first_seen, user_weeks, last_day).cache()
     products = {
         f"{metric} {base} {one} {other}": (_wider(four[one]) * ibis._[four[other]]).sum().cast("float64")
         for metric, (size, amount) in TOTALS.items() for base in BASES
@@ -196,11 +203,10 @@ def _wider(name: str) -> ibis.Deferred:
     return ibis._[name].cast(WIDER) if name.startswith("net") else ibis._[name]
 
 
-def _people(first_seen: ibis.Table, user_day: ibis.Table, last_day: date) -> ibis.Table:
+def _people(first_seen: ibis.Table, user_weeks: ibis.Table, last_day: date) -> ibis.Table:
     """One row a person who is known or was present: the four numbers of each metric and base."""
     monday = last_day - timedelta(days=last_day.weekday())
-    weeks = user_weeks(first_seen, user_day, last_day=last_day)
-    weeks = weeks.filter(weeks.week >= monday - timedelta(days=WEEK * PAST))
+    weeks = user_weeks.filter(user_weeks.week >= monday - timedelta(days=WEEK * PAST), user_weeks.week <= monday)
     amount = weeks.net.cast("float64").clip(-LARGEST, LARGEST).cast(AMOUNT)
     given = {"active": weeks.active, "present": weeks.present, "net": amount}
     back = (ibis.literal(monday).epoch_days() - weeks.week.epoch_days()) // WEEK

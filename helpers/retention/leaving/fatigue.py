@@ -17,8 +17,8 @@ from scipy import stats as distributions
 
 from helpers import contracts
 from helpers.portraits import evidence
+from helpers.retention.leaving.weeks import SPAN, WEEK, WEEKS_OF_SPAN, by_week
 
-WEEK, SPAN = 7, 28
 FEWEST, MOST = 2, 3  # spans of four weeks before the last one
 WEEKS_LIKE, SPANS_LIKE = 12, 4  # degrees of freedom that everybody's spread counts for beside the member's own
 CLEAR = 0.05
@@ -52,29 +52,33 @@ def fatigue(first_seen: ibis.Table, user_day: ibis.Table, *, last_day: date) -> 
     Args:
         last_day: The end of the last span; later days change nothing.
     """
-    people = _counted(first_seen, user_day, last_day).cache()
+    return judged(first_seen, by_week(user_day, last_day=last_day), last_day=last_day)
+
+
+def judged(first_seen: ibis.Table, weeks: ibis.Table, *, last_day: date, ago: int = 0) -> ibis.Table:
+    """The same of members by week, as of the end of `last_day`.
+
+    Args:
+        weeks: As `by_week` gives them for a day that lies so many weeks (`ago`) after `last_day`.
+    """
+    people = _counted(first_seen, weeks, last_day, ago).cache()
     kinds = people.filter(people.spans >= FEWEST).group_by(COUNTS).agg(people=ibis._.count())
-    judged = ibis.memtable(_judged(kinds.to_pandas()))
-    met = people.left_join(judged, COUNTS)
+    tests = ibis.memtable(_tested(kinds.to_pandas()))
+    met = people.left_join(tests, COUNTS)
     usual = ibis.ifelse(met.spans > 0, met.before / met.spans.nullif(0).cast("float64"), ibis.null("float64"))
     return met.select(
         "user_id", "days", "spans", usual=usual.round(9), p=met.p, q=met.q, tired=(met.q <= CLEAR).fill_null(False)
     )
 
 
-def _counted(first_seen: ibis.Table, user_day: ibis.Table, last_day: date) -> ibis.Table:
+def _counted(first_seen: ibis.Table, weeks: ibis.Table, last_day: date, ago: int) -> ibis.Table:
     """Members with COUNTS: the active days `before` the last 28 and sums of squares over their weeks and spans of 28 days."""
-    end = ibis.literal(last_day).epoch_days()
-    known = first_seen.select("user_id", since=end - first_seen.first_active_day.epoch_days())
-    rows = user_day.filter(user_day.active > 0, user_day.day <= last_day)
-    rows = rows.select("user_id", age=(end - rows.day.epoch_days()).cast("int64"))
-    rows = rows.filter(rows.age < SPAN * (MOST + 1)).join(known, "user_id")
-    rows = rows.mutate(
-        week=(rows.age / WEEK).floor().cast("int64"), span=(rows.age / SPAN).floor().cast("int64"),
-        spans=ibis.least((rows.since / SPAN).floor().cast("int64") - 1, MOST),
-    )  # fmt: skip
-    weeks = rows.filter((rows.span == 0) | (rows.span <= rows.spans)).group_by(["user_id", "spans", "span", "week"])
-    weeks = weeks.agg(days=ibis._.count())
+    since = ibis.literal(last_day).epoch_days() - first_seen.first_active_day.epoch_days()
+    known = first_seen.select("user_id", spans=ibis.least((since / SPAN).floor().cast("int64") - 1, MOST))
+    weeks = weeks.select("user_id", week=weeks.week - ago, days=weeks.active_days).filter(ibis._.days > 0)
+    weeks = weeks.filter(weeks.week >= 0, weeks.week < WEEKS_OF_SPAN * (MOST + 1)).join(known, "user_id")
+    weeks = weeks.mutate(span=(weeks.week // WEEKS_OF_SPAN).cast("int64"))
+    weeks = weeks.filter((weeks.span == 0) | (weeks.span <= weeks.spans))
     spans = weeks.group_by(["user_id", "spans", "span"]).agg(days=weeks.days.sum(), squares=(weeks.days * weeks.days).sum())
     past = spans.span > 0
     found = spans.group_by(["user_id", "spans"]).agg(
@@ -85,7 +89,7 @@ def _counted(first_seen: ibis.Table, user_day: ibis.Table, last_day: date) -> ib
     return found.filter(found.days > 0).select("user_id", spans=ibis.greatest(found.spans, 0).cast("int64"), **counts)
 
 
-def _judged(kinds: pd.DataFrame) -> pd.DataFrame:
+def _tested(kinds: pd.DataFrame) -> pd.DataFrame:
     """The kinds of members who can be called at all, with `p` and `q`.
 
     The others are left out of the correction (Tarone 1990): whether a fall could show follows from the number of active days in

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import contracts
+from helpers.retention.leaving.weeks import SPAN, SUMS, WEEKS_OF_SPAN
 from helpers.segments import proof
 from helpers.segments.likelihood import (
     DIGITS,
@@ -28,12 +29,10 @@ from helpers.segments.likelihood import (
     turns,
 )
 
-EPOCH = date(1970, 1, 1)
-WINDOW = timedelta(days=28)
+WINDOW = timedelta(days=SPAN)
 PAST = 2 * WINDOW.days  # that members are described by
 LEAST_DAYS = PAST + 2 * WINDOW.days  # to describe, to learn and to be tested
 TOP = 0.1  # of the members of the test, who stand out
-SUMS = ("sessions", "create", "comment", "share", "react")
 FEATURES = ("active_days", "active_days_before", "last_week", "missed", "dwell_minutes", *SUMS, "away", "tenure", "pay_days")
 COUNTED = {"paid": "lost", "learned_paid": "learned_lost", "top_paid": "top_lost"}  # what `proof` calls by another name
 
@@ -78,33 +77,36 @@ class RiskModel:
     tenths: pd.DataFrame
 
 
-def described(first_seen: ibis.Table, user_day: ibis.Table, days: list[date]) -> ibis.Table:
+def described(first_seen: ibis.Table, weeks: ibis.Table, days: list[date]) -> ibis.Table:
     """FEATURES of everybody who was active in the 28 days up to each of some days, and whether they were `lost` after it.
+
+    Args:
+        weeks: As `by_week` gives them for the first of the days.
+        days: Each 28 days before the one before it.
 
     Returns:
         One row a member and day: `user_id`, `nth` (place of the day), FEATURES, `acts` (contents, comments, shares and
         reactions), `tenure_days` (since the first active day; `tenure` ends after 56 days, so that it tells no window from
         another), `lost` (not active in the 28 days after the day, as far as the data go).
     """
-    ends = [(day - EPOCH).days for day in days]
-    near = user_day.filter(user_day.day > min(days) - timedelta(days=PAST), user_day.day <= max(days) + WINDOW)
-    rows = near.mutate(nth=ibis.array(list(range(len(days)))).unnest())
-    rows = rows.mutate(end=ibis.array(ends)[rows.nth], at=rows.day.epoch_days())
-    rows = rows.mutate(age=(rows.end - rows.at).cast("int64"))
-    rows = rows.filter(rows.age >= -WINDOW.days, rows.age < PAST)
-    old, active = rows.age >= 0, rows.active > 0
-    recent = old & (rows.age < WINDOW.days)
-    found = rows.group_by(["user_id", "nth", "end"]).agg(
-        active_days=(recent & active).sum(),
-        active_days_before=(old & ~recent & active).sum(),
-        last_week=(old & (rows.age < 7) & active).sum(),
-        away=rows.age.min(where=old & active),
-        dwell_s=rows.dwell_s.sum(where=recent),
-        pay_days=(old & (rows.pay > 0)).sum(),
-        **{name: rows[name].sum(where=recent) for name in SUMS},
-        back=(~old & active).any(),
-    )
+    rows = weeks.mutate(nth=ibis.array(list(range(len(days)))).unnest())
+    rows = rows.mutate(ago=rows.week - WEEKS_OF_SPAN * rows.nth)
+    rows = rows.filter(rows.ago >= -WEEKS_OF_SPAN, rows.ago < 2 * WEEKS_OF_SPAN)
+    old = rows.ago >= 0
+    recent = old & (rows.ago < WEEKS_OF_SPAN)
+
+    def total(name: str, when: ibis.Value) -> ibis.Value:
+        return ibis.ifelse(when, rows[name], 0).sum()
+
+    found = rows.group_by(["user_id", "nth"]).agg(
+        active_days=total("active_days", recent), active_days_before=total("active_days", old & ~recent),
+        last_week=total("active_days", rows.ago == 0), away=ibis.ifelse(old, rows.away, ibis.null("int64")).min(),
+        pay_days=total("pay_days", old), dwell_s=total("dwell_s", recent), **{name: total(name, recent) for name in SUMS},
+        back=total("active_days", ~old) > 0,
+    )  # fmt: skip
     met = found.filter(found.active_days > 0).join(first_seen.select("user_id", "first_active_day"), "user_id")
+    met = met.mutate(end=ibis.array([ibis.literal(day).epoch_days() for day in days])[met.nth])
+    met = met.mutate(away=met.away - SPAN * met.nth)
     since = (met.end - met.first_active_day.epoch_days()).cast("int64")
     return met.select(
         "user_id", "nth", "active_days", "active_days_before", "away", "pay_days", *SUMS,

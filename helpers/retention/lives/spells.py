@@ -101,13 +101,12 @@ def spells(
     for name, values in (slices or {}).items():
         own = values.select("user_id", **{f"slice_{name}": values.value})
         people = people.left_join(own, "user_id").drop("user_id_right")
-    lives = _lives(_sliced(people, list(slices or {})), known, last_day)
-    counted = lives.group_by([*KEYS, "week", "ended"]).agg(people=lives.count()).to_pandas()
-    return _tabled(counted)
+    alike = _alike(_lives(people, known, last_day), list(slices or {}))
+    return _tabled(_sliced(alike, list(slices or {})).to_pandas())
 
 
 def _people(rhythms: ibis.Table, users: ibis.Table | None, begins: date) -> ibis.Table:
-    """Everybody's limit, first Monday (`begun`, and `cohort` as text) and ends as days since 1970, and why left out."""
+    """Everybody's limit, first Monday (`begun`) and ends as days since 1970, and why left out."""
     people = rhythms.select("user_id", "limit_days", "own_end", "fixed_end", first="first_active_day")
     signed = ibis.literal(False)
     if users is not None:
@@ -117,37 +116,46 @@ def _people(rhythms: ibis.Table, users: ibis.Table | None, begins: date) -> ibis
     why = ibis.cases((people.first < begins + timedelta(days=WEEK), FIRST_WEEK), (signed, SIGNED_BEFORE), else_=nothing)
     begun = people.first.truncate("W").epoch_days()
     ends = {f"{rule}_end": people[f"{rule}_end"].epoch_days() for rule in RULES}
-    people = people.mutate(begun=begun, cohort=begun.cast("string"), left_out=why, **ends)
+    people = people.mutate(begun=begun, left_out=why, **ends)
     return people.drop("first")
 
 
-def _sliced(people: ibis.Table, names: list[str]) -> ibis.Table:
-    """Each person once for each rule and dimension."""
-    told = ["all", COHORT, *names]
-    people = people.mutate(nth=ibis.array(list(range(len(told)))).unnest())
-    people = people.mutate(own=ibis.array([True, False]).unnest())
-    of_slice = [ibis.literal("all"), people.cohort, *(ibis.coalesce(people[f"slice_{name}"], "unknown") for name in names)]
-    dimension = ibis.cases(*[(people.nth == at, name) for at, name in enumerate(told)])
-    slice_ = ibis.cases(*[(people.nth == at, value) for at, value in enumerate(of_slice)])
-    people = people.filter(people.left_out.isnull() | (people.nth == 0))
-    return people.mutate(
-        rule=ibis.ifelse(people.own, OWN, FIXED),
-        dimension=ibis.ifelse(people.left_out.isnull(), dimension, LEFT_OUT),
-        slice=ibis.coalesce(people.left_out, slice_),
-    )
-
-
 def _lives(people: ibis.Table, known: Watch, last_day: date) -> ibis.Table:
-    """Of each person and rule: the last week of life that is known whole, and whether life ended in it."""
+    """Of each person, once for each rule: the last week of life that is known whole, and whether life ended in it."""
+    people = people.mutate(own=ibis.array([True, False]).unnest())
     own = ibis.greatest(people.limit_days, known.known_after[OWN])
     silence = ibis.ifelse(people.own, own, known.known_after[FIXED])
     watched_days = ibis.greatest((last_day - EPOCH).days - silence - people.begun, 0)
     watched = (watched_days // WEEK).cast("int64")
     end = ibis.ifelse(people.own, people.own_end, people.fixed_end)
     died = ((end - people.begun) // WEEK + 1).cast("int64")
-    is_left_out = people.dimension == LEFT_OUT
+    is_left_out = people.left_out.notnull()
     ended = (died <= watched).fill_null(False) & ~is_left_out
-    return people.select(*KEYS, week=ibis.ifelse(is_left_out, 0, ibis.ifelse(ended, died, watched)), ended=ended)
+    return people.mutate(week=ibis.ifelse(is_left_out, 0, ibis.ifelse(ended, died, watched)), ended=ended)
+
+
+def _alike(lives: ibis.Table, names: list[str]) -> ibis.Table:
+    """How many lives are the same in all that is counted, which are few beside people."""
+    key = ["own", "left_out", "begun", "week", "ended", *(f"slice_{name}" for name in names)]
+    return lives.group_by(key).agg(people=lives.count()).cache()
+
+
+def _sliced(alike: ibis.Table, names: list[str]) -> ibis.Table:
+    """People by rule, dimension, slice, last week and whether life ended in it."""
+    told = ["all", COHORT, *names]
+    alike = alike.mutate(nth=ibis.array(list(range(len(told)))).unnest())
+    values = (ibis.coalesce(alike[f"slice_{name}"], "unknown") for name in names)
+    of_slice = [ibis.literal("all"), alike.begun.cast("string"), *values]
+    dimension = ibis.cases(*[(alike.nth == at, name) for at, name in enumerate(told)])
+    slice_ = ibis.cases(*[(alike.nth == at, value) for at, value in enumerate(of_slice)])
+    alike = alike.filter((alike.nth == 0) | alike.left_out.isnull())
+    rows = alike.select(
+        "week", "ended", "people",
+        rule=ibis.ifelse(alike.own, OWN, FIXED),
+        dimension=ibis.ifelse(alike.left_out.isnull(), dimension, LEFT_OUT),
+        slice=ibis.coalesce(alike.left_out, slice_),
+    )  # fmt: skip
+    return rows.group_by([*KEYS, "week", "ended"]).agg(people=rows.people.sum().cast("int64"))
 
 
 def _tabled(counted: pd.DataFrame) -> pd.DataFrame:
