@@ -161,3 +161,15 @@ def test_what_is_picked_from_a_table_is_read_again_and_what_is_worked_out_is_not
         both = own.join(own.view(), key).union(own.join(own.view(), key))
         assert both.count().to_pyarrow().as_py() == 2 * own.count().to_pyarrow().as_py()
         assert copied(backend, own.join(own.select(key, other=own[key] + 1), key)) == is_copied
+
+
+def test_a_sum_of_whole_numbers_is_held_as_the_whole_number_that_it_is_promised_to_be(backend):
+    table = numbers(backend, 6).mutate(half=ibis._.n % 2, tenth=ibis.literal("0.1").cast("decimal(9, 1)"))
+    summed = table.group_by("half").agg(n=table.n.sum(), odd=table.n.sum(where=table.n % 2 == 1), tenths=table.tenth.sum())
+    running = table.mutate(n=table.n.sum().over(ibis.window(order_by="n", preceding=1, following=0)))
+    for own in (summed, running.select("n", "half")):
+        kept = engine.keep(backend, own)
+        assert {str(dtype) for name, dtype in kept.schema().items() if name != "tenths"} == {"int64"}
+        assert kept.order_by("half", "n").to_pyarrow() == own.order_by("half", "n").to_pyarrow().cast(kept.schema().to_pyarrow())
+    assert summed.order_by("half").n.to_pyarrow().to_pylist() == [6, 9]
+    assert sorted(running.n.to_pyarrow().to_pylist()) == [0, 1, 3, 5, 7, 9]
