@@ -21,7 +21,7 @@ import town
 from helpers import paths, retention, segments
 from helpers.portraits.distinct import distinctive
 from helpers.retention.leaving import lost, risk
-from helpers.retention.leaving.weeks import by_week
+from helpers.retention.leaving.past import by_span
 
 pytestmark = pytest.mark.hard
 pytest_plugins = ["engines"]
@@ -215,7 +215,7 @@ def test_the_same_members_stand_for_too_many_on_both(engines, towns, monkeypatch
     monkeypatch.setattr(risk, "MOST_PEOPLE", 60)
     ends = {"first_day": made.day(0), "last_day": LAST_DAY}
     days = risk.windows(*ends.values())
-    panels = [risk.described(t.first_seen, by_week(t.user_day, last_day=days[0]), days) for t in towns]
+    panels = [risk.described(t.first_seen, by_span(t.user_day, last_day=days[0]), days) for t in towns]
     both = [risk.risk_model(panel, **ends) for panel in panels]
     engines.agree_in_order(lambda model: model.tenths, both)
     assert both[0].weights == both[1].weights != towns[0].warned.model.weights

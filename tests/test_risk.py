@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from helpers import contracts, retention
 from helpers.retention.leaving import risk
-from helpers.retention.leaving.weeks import by_week
+from helpers.retention.leaving.past import by_span
 from helpers.runs import checks
 from helpers.segments.tables import DIMENSIONS
 from helpers.show.said import warning as said
@@ -94,8 +94,8 @@ def plain(rows: list[dict], day) -> dict[str, dict]:
 @given(TABLES)
 @settings(made.AS_FOUND, max_examples=5)
 def test_members_are_described_as_plain_python_does(rows):
-    weeks = by_week(made.table("user_day", rows), last_day=LAST)
-    got = risk.described(made.first_seen(rows), weeks, ENDS[:2]).to_pyarrow().to_pylist()
+    spans = by_span(made.table("user_day", rows), last_day=LAST)
+    got = risk.described(made.first_seen(rows), spans, ENDS[:2]).to_pyarrow().to_pylist()
     for nth, day in enumerate(ENDS[:2]):
         own = {row["user_id"]: row for row in got if row["nth"] == nth}
         expected = plain(rows, day)

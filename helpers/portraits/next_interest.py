@@ -126,11 +126,12 @@ def next_interest(user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: 
     numbers = topics.filter(topics.topic.isin([*famous["topic"], ""])).to_pandas().set_index("topic")["number"]
     taught, famous = _renamed(taught, numbers, "source", "topic"), _renamed(famous, numbers, "topic")
 
-    def named(rows: ibis.Table) -> ibis.Table:
-        people = _numbered(rows, "user_id").cache()
-        mine = uptake.interests(uptake.past(rows, cut=cut, memory=memory), [memory])
-        mine = mine.join(people, "user_id").join(topics.rename(number_of_topic="number"), "topic")
-        mine = mine.select("cut", "memory", "share", "last", user_id="number", topic="number_of_topic").cache()
+    with uptake.interests(uptake.past(user_topic_day, cut=cut, memory=memory), [memory]).cache() as every:
+        people = _numbered(every, "user_id").cache()
+        every = every.join(people, "user_id").join(topics.rename(number_of_topic="number"), "topic")
+        every = every.select("cut", "memory", "share", "last", user_id="number", topic="number_of_topic").cache()
+
+    def named(mine: ibis.Table) -> ibis.Table:
         keyed = _keyed(uptake.candidates(mine, taught, famous), own).cache()
         latest = mine.group_by("user_id").agg(lately=mine["last"].max() > cut - WINDOW)
         first = _first(keyed, ANY).union(_first(keyed.filter(keyed.new), NEW)).join(latest, "user_id")
@@ -138,12 +139,10 @@ def next_interest(user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: 
         met = met.join(topics.rename(number_of_topic="number"), met.topic_number == topics.number)
         return met.mutate(user_id=met.own_id).select(*NEXT_INTEREST.columns)
 
-    people = int(user_topic_day.user_id.approx_nunique().to_pyarrow().as_py())
-    parts = people // PEOPLE_AT_ONCE + 1
+    parts = int(people.count().to_pyarrow().as_py()) // PEOPLE_AT_ONCE + 1
     if parts == 1:
-        return named(user_topic_day)
-    part = (user_topic_day.user_id.hash() % parts + parts) % parts
-    return ibis.union(*[named(user_topic_day.filter(part == own)).cache() for own in range(parts)])
+        return named(every)
+    return ibis.union(*[named(every.filter(every.user_id % parts == own)).cache() for own in range(parts)])
 
 
 def _numbered(table: ibis.Table, column: str) -> ibis.Table:

@@ -149,8 +149,13 @@ def _of_people(conditions: ibis.Table, rules: list[dict], weeks: int) -> ibis.Ta
     week = (weeks - 1 - conditions.weeks_ago).cast("int32")  # Spark 4.0 counts what is in an array by no larger number
     bit = ibis.literal([2**at for at in range(weeks)], "array<int64>")[week]
     names = [name for at, rule in enumerate(rules) for name in (f"hold_{at}", f"drop_{at}")[: 2 if _is_slow(rule) else 1]]
-    those = {name: ibis.ifelse(conditions[name], bit, 0).bit_or() for name in names}  # a sum would take six times as long
-    return conditions.group_by("user_id").agg(there=bit.bit_or(), **those)
+    those = {name: _any(ibis.ifelse(conditions[name], bit, 0)) for name in names}  # a sum would take six times as long
+    return conditions.group_by("user_id").agg(there=_any(bit), **those)
+
+
+@ibis.udf.agg.builtin(name="bit_or")
+def _any(bits: int) -> int:
+    """The bits that any row has; of its own method for this, ibis knows on one of the engines alone."""
 
 
 def _is_slow(rule: dict) -> bool:

@@ -84,7 +84,8 @@ def panel(user_topic_day: ibis.Table, *, cuts: list[int], memories: Iterable[int
         none), `later` (whether busy with it in the 28 days), and for each memory `weight_<days>`.
     """
     ahead = _within(user_topic_day, cuts)
-    mixed = ahead.number * 7919 + (ahead.weight * 10_000).cast("int64") * 104_729
+    weight = (ahead.weight.cast("float64") * 10_000).round().cast("int64")  # a wide decimal becomes none in a tenth of the time
+    mixed = ahead.number * 7919 + weight * 104_729
     people = ahead.group_by(["cut", "user_id"]).agg(digest=(mixed % DIGESTS).sum())
     there = people.group_by("cut").agg(there=people.count())
     people = people.join(there, "cut")

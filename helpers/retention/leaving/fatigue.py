@@ -17,7 +17,7 @@ from scipy import stats as distributions
 
 from helpers import contracts
 from helpers.portraits import evidence
-from helpers.retention.leaving.weeks import SPAN, WEEK, WEEKS_OF_SPAN, by_week
+from helpers.retention.leaving.past import SPAN, WEEK, by_span
 
 FEWEST, MOST = 2, 3  # spans of four weeks before the last one
 WEEKS_LIKE, SPANS_LIKE = 12, 4  # degrees of freedom that everybody's spread counts for beside the member's own
@@ -52,16 +52,16 @@ def fatigue(first_seen: ibis.Table, user_day: ibis.Table, *, last_day: date) -> 
     Args:
         last_day: The end of the last span; later days change nothing.
     """
-    return judged(first_seen, by_week(user_day, last_day=last_day), last_day=last_day)
+    return judged(first_seen, by_span(user_day, last_day=last_day), last_day=last_day)
 
 
-def judged(first_seen: ibis.Table, weeks: ibis.Table, *, last_day: date, ago: int = 0) -> ibis.Table:
-    """The same of members by week, as of the end of `last_day`.
+def judged(first_seen: ibis.Table, spans: ibis.Table, *, last_day: date, ago: int = 0) -> ibis.Table:
+    """The same of members by spans of 28 days, as of the end of `last_day`.
 
     Args:
-        weeks: As `by_week` gives them for a day that lies so many weeks (`ago`) after `last_day`.
+        spans: As `by_span` gives them for a day that lies so many spans (`ago`) after `last_day`.
     """
-    people = _counted(first_seen, weeks, last_day, ago).cache()
+    people = _counted(first_seen, spans, last_day, ago).cache()
     kinds = people.filter(people.spans >= FEWEST).group_by(COUNTS).agg(people=ibis._.count())
     tests = ibis.memtable(_tested(kinds.to_pandas()))
     met = people.left_join(tests, COUNTS)
@@ -71,15 +71,13 @@ def judged(first_seen: ibis.Table, weeks: ibis.Table, *, last_day: date, ago: in
     )
 
 
-def _counted(first_seen: ibis.Table, weeks: ibis.Table, last_day: date, ago: int) -> ibis.Table:
+def _counted(first_seen: ibis.Table, spans: ibis.Table, last_day: date, ago: int) -> ibis.Table:
     """Members with COUNTS: the active days `before` the last 28 and sums of squares over their weeks and spans of 28 days."""
     since = ibis.literal(last_day).epoch_days() - first_seen.first_active_day.epoch_days()
     known = first_seen.select("user_id", spans=ibis.least((since / SPAN).floor().cast("int64") - 1, MOST))
-    weeks = weeks.select("user_id", week=weeks.week - ago, days=weeks.active_days).filter(ibis._.days > 0)
-    weeks = weeks.filter(weeks.week >= 0, weeks.week < WEEKS_OF_SPAN * (MOST + 1)).join(known, "user_id")
-    weeks = weeks.mutate(span=(weeks.week // WEEKS_OF_SPAN).cast("int64"))
-    weeks = weeks.filter((weeks.span == 0) | (weeks.span <= weeks.spans))
-    spans = weeks.group_by(["user_id", "spans", "span"]).agg(days=weeks.days.sum(), squares=(weeks.days * weeks.days).sum())
+    spans = spans.select("user_id", "squares", span=spans.span - ago, days=spans.active_days).filter(ibis._.days > 0)
+    spans = spans.filter(spans.span >= 0, spans.span <= MOST).join(known, "user_id")
+    spans = spans.filter((spans.span == 0) | (spans.span <= spans.spans))
     past = spans.span > 0
     found = spans.group_by(["user_id", "spans"]).agg(
         days=spans.days.sum(where=~past), before=spans.days.sum(where=past), week_squares=spans.squares.sum(where=past),

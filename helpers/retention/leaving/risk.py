@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import contracts
-from helpers.retention.leaving.weeks import SPAN, SUMS, WEEKS_OF_SPAN
+from helpers.retention.leaving.past import SPAN, SUMS
 from helpers.segments import proof
 from helpers.segments.likelihood import (
     DIGITS,
@@ -77,11 +77,11 @@ class RiskModel:
     tenths: pd.DataFrame
 
 
-def described(first_seen: ibis.Table, weeks: ibis.Table, days: list[date]) -> ibis.Table:
+def described(first_seen: ibis.Table, spans: ibis.Table, days: list[date]) -> ibis.Table:
     """FEATURES of everybody who was active in the 28 days up to each of some days, and whether they were `lost` after it.
 
     Args:
-        weeks: As `by_week` gives them for the first of the days.
+        spans: As `by_span` gives them for the first of the days.
         days: Each 28 days before the one before it.
 
     Returns:
@@ -89,30 +89,20 @@ def described(first_seen: ibis.Table, weeks: ibis.Table, days: list[date]) -> ib
         reactions), `tenure_days` (since the first active day; `tenure` ends after 56 days, so that it tells no window from
         another), `lost` (not active in the 28 days after the day, as far as the data go).
     """
-    rows = weeks.mutate(nth=ibis.array(list(range(len(days)))).unnest())
-    rows = rows.mutate(ago=rows.week - WEEKS_OF_SPAN * rows.nth)
-    rows = rows.filter(rows.ago >= -WEEKS_OF_SPAN, rows.ago < 2 * WEEKS_OF_SPAN)
-    old = rows.ago >= 0
-    recent = old & (rows.ago < WEEKS_OF_SPAN)
-
-    def total(name: str, when: ibis.Value) -> ibis.Value:
-        return ibis.ifelse(when, rows[name], 0).sum()
-
-    found = rows.group_by(["user_id", "nth"]).agg(
-        active_days=total("active_days", recent), active_days_before=total("active_days", old & ~recent),
-        last_week=total("active_days", rows.ago == 0), away=ibis.ifelse(old, rows.away, ibis.null("int64")).min(),
-        pay_days=total("pay_days", old), dwell_s=total("dwell_s", recent), **{name: total(name, recent) for name in SUMS},
-        back=total("active_days", ~old) > 0,
-    )  # fmt: skip
-    met = found.filter(found.active_days > 0).join(first_seen.select("user_id", "first_active_day"), "user_id")
-    met = met.mutate(end=ibis.array([ibis.literal(day).epoch_days() for day in days])[met.nth])
-    met = met.mutate(away=met.away - SPAN * met.nth)
-    since = (met.end - met.first_active_day.epoch_days()).cast("int64")
+    met = spans.filter(spans.active_days > 0, spans.span.between(0, len(days) - 1)).rename(nth="span")
+    before = spans.select("user_id", nth=spans.span - 1, active_days_before="active_days", pay_days_before="pay_days")
+    after = spans.filter(spans.active_days > 0).select("user_id", nth=spans.span + 1, back=True)
+    met = met.left_join(before, ["user_id", "nth"]).drop("user_id_right", "nth_right")
+    met = met.left_join(after, ["user_id", "nth"]).drop("user_id_right", "nth_right")
+    met = met.join(first_seen.select("user_id", "first_active_day"), "user_id")
+    end = ibis.array([ibis.literal(day).epoch_days() for day in days])[met.nth.cast("int32")]  # as Spark 4.0 counts places
+    since = (end - met.first_active_day.epoch_days()).cast("int64")
     return met.select(
-        "user_id", "nth", "active_days", "active_days_before", "away", "pay_days", *SUMS,
+        "user_id", "nth", "active_days", *SUMS, active_days_before=met.active_days_before.fill_null(0),
+        away=met.away - SPAN * met.nth, pay_days=met.pay_days + met.pay_days_before.fill_null(0),
         dwell_minutes=met.dwell_s / 60, tenure=ibis.least(since, PAST - 1), tenure_days=since,
         last_week=met.last_week, missed=(met.last_week == 0).cast("int64"),
-        acts=met.create + met.comment + met.share + met.react, lost=~met.back,
+        acts=met.create + met.comment + met.share + met.react, lost=met.back.isnull(),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from helpers import contracts, stats
 from helpers.portraits.reasons import filled
 from helpers.retention.leaving import risk
 from helpers.retention.leaving.fatigue import judged
-from helpers.retention.leaving.weeks import WEEKS_OF_SPAN, by_week
+from helpers.retention.leaving.past import by_span
 from helpers.segments.tables import DIMENSIONS, SEGMENTS, TIERS
 
 LIKELY = 0.5
@@ -144,16 +144,16 @@ def warnings(first_seen: ibis.Table, user_day: ibis.Table, segments: ibis.Table,
     past = user_day.filter(user_day.day <= last_day)
     first_day = past.filter(past.active > 0).day.min().to_pyarrow().as_py()
     befores = risk.windows(first_day, last_day)
-    weeks = by_week(past, last_day=last_day).cache()
-    panel = risk.described(first_seen, weeks, [last_day, *befores]).cache()
+    spans = by_span(past, last_day=last_day).cache()
+    panel = risk.described(first_seen, spans, [last_day, *befores]).cache()
     model = risk.risk_model(panel.filter(panel.nth > 0).mutate(nth=panel.nth - 1), first_day=first_day, last_day=last_day)
-    tired = judged(first_seen, weeks, last_day=last_day).cache()
+    tired = judged(first_seen, spans, last_day=last_day).cache()
     members = _explained(_marked(panel.filter(panel.nth == 0), model, tired), model)
     members = members.join(segments.select("user_id", "net_90", *DIMENSIONS), "user_id").cache()
     listed = members.filter(members.warned)
     kept = pd.DataFrame(columns=list(AT_RISK_KEPT.columns))
     if befores:
-        then = judged(first_seen, weeks, last_day=befores[0], ago=WEEKS_OF_SPAN)
+        then = judged(first_seen, spans, last_day=befores[0], ago=1)
         kept = _kept(_marked(panel.filter(panel.nth == 1), model, then))
     return Warnings(listed.select(*AT_RISK.columns), tired, model, _tiers(members), kept, _reasons(listed))
 

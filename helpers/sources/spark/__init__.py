@@ -92,7 +92,6 @@ def connect(master: str, *, folder: Path, memory: str | None = None):
         SparkContext._gateway = _java_started(conf, folder / "log")
         SparkContext._jvm = SparkContext._gateway.jvm
     _take_times_for_instants()
-    _say_bit_or()
     session = SparkSession.builder.config(conf=conf).getOrCreate()
     if not session.sparkContext.getConf().contains(PARTS_ASKED):  # by spark-defaults.conf
         session.conf.set(PARTS_ASKED, PARTS_HERE if master.startswith("local") else PARTS)
@@ -147,13 +146,6 @@ def _take_times_for_instants() -> None:
     from pyspark.sql.types import TimestampType
 
     datatypes._from_pyspark_dtypes[TimestampType] = partial(Timestamp, timezone="UTC")
-
-
-def _say_bit_or() -> None:
-    """Spark has it since 3.0; ibis 12.0 does not say it there."""
-    from ibis.backends.sql.compilers.pyspark import PySparkCompiler
-
-    PySparkCompiler.visit_BitOr = lambda self, op, *, arg, where: self.agg.bit_or(arg, where=where)
 
 
 def _settings(master: str, folder: Path, memory: str | None) -> dict[str, str]:
