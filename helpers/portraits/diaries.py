@@ -7,7 +7,7 @@ the order of rows nor other people change what is found for one.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from zlib import crc32
 
@@ -69,7 +69,7 @@ def pages(user_topic_day: ibis.Table, *, last_day: date, half_life_days: float) 
     """The same as rows, on the engine: `user_id`, `topic`, `age` in days (56: what is older, decayed to that) and `weight`."""
     past = user_topic_day.filter(user_topic_day.day <= last_day)
     past = past.mutate(age=ibis.literal(last_day).epoch_days() - past.day.epoch_days())
-    people = _steady(past)
+    people = _steady(past.filter(past.day > last_day - timedelta(days=OLDER))).cache()
     there = people.count().to_pandas()
     if there > MOST_PEOPLE:
         people = people.filter(people.digest < int(DIGESTS * 0.99 * MOST_PEOPLE / there))
@@ -80,10 +80,10 @@ def pages(user_topic_day: ibis.Table, *, last_day: date, half_life_days: float) 
     return by.agg(weight=exact_sum(ibis._.decayed))
 
 
-def _steady(past: ibis.Table) -> ibis.Table:
+def _steady(recent: ibis.Table) -> ibis.Table:
     """Who had a topic in both spans, each with a digest of the days and weights in them."""
-    recent = past.filter(past.age < OLDER)
-    mixed = recent.day.epoch_days().cast("int64") * 7919 + (recent.weight * 10_000).cast("int64") * 104_729
+    weight = (recent.weight.cast("float64") * 10_000).round().cast("int64")  # a wide decimal becomes none in a tenth of the time
+    mixed = recent.day.epoch_days().cast("int64") * 7919 + weight * 104_729
     found = recent.group_by("user_id").agg(
         now=(recent.age < SPAN).sum(), before=(recent.age >= SPAN).sum(), digest=(mixed % DIGESTS).sum()
     )

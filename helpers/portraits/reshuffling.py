@@ -8,6 +8,7 @@ both instants are computed anew. A whole page moves at once, since the topics of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,19 @@ class Batch(NamedTuple):
     pages: np.ndarray
     counts: np.ndarray
     older: np.ndarray
+
+
+class Crowd(NamedTuple):
+    """What a batch adds to what is known of the whole community.
+
+    Attributes:
+        community, drawn_community: As in `Reshuffled`.
+        moves: Numbers of pairs of topics, each with how many changed so in all of the first orders.
+    """
+
+    community: np.ndarray
+    drawn_community: np.ndarray
+    moves: list[tuple[int, int]]
 
 
 class Reshuffled(NamedTuple):
@@ -76,14 +90,26 @@ def reshuffled(diaries: Diaries, *, half_life_days: float, tested: np.ndarray) -
         expected=np.zeros(people), p=np.full(people, np.nan),
         community=np.zeros((2, topics)), drawn_community=np.zeros((FIRST, 2, topics)), moves={},
     )  # fmt: skip
-    for batch in _batches(diaries, half_life_days):
-        shares = _interests(batch, np.arange(batch.pages.shape[1])[None, None, :])
-        found.shares[batch.people, :, : batch.pages.shape[2]] = shares[:, 0]
-        found.distance[batch.people] = distances(shares[:, 0])
-        _add_up(found.community[None], shares, diaries.names[batch.people])
-        drawn, wanted = _first_orders(diaries, batch, found), tested[batch.people]
-        _settle(diaries.keys, _of(batch, wanted), drawn[wanted], found)
+    with ThreadPoolExecutor(2) as pool:
+        crowds = pool.map(lambda batch: _of_batch(diaries, batch, found, tested), _batches(diaries, half_life_days))
+        for community, drawn_community, moves in crowds:  # in their order, so that sums are the same to the last digit
+            found.community[:] += community
+            found.drawn_community[:] += drawn_community
+            for pair, count in moves:
+                found.moves[pair] = found.moves.get(pair, 0.0) + count / FIRST
     return found
+
+
+def _of_batch(diaries: Diaries, batch: Batch, found: Reshuffled, tested: np.ndarray) -> Crowd:
+    """Fill in what is found for the people of a batch; returns what they add to the community."""
+    crowd = Crowd(np.zeros_like(found.community), np.zeros_like(found.drawn_community), [])
+    shares = _interests(batch, np.arange(batch.pages.shape[1])[None, None, :])
+    found.shares[batch.people, :, : batch.pages.shape[2]] = shares[:, 0]
+    found.distance[batch.people] = distances(shares[:, 0])
+    _add_up(crowd.community[None], shares, diaries.names[batch.people])
+    drawn, wanted = _first_orders(diaries, batch, found, crowd), tested[batch.people]
+    _settle(diaries.keys, _of(batch, wanted), drawn[wanted], found)
+    return crowd
 
 
 def _batches(diaries: Diaries, half_life_days: float) -> Iterator[Batch]:
@@ -150,18 +176,17 @@ def _orders(keys: np.ndarray, width: int, first: int, last: int) -> np.ndarray:
     return np.sort(luck & ~np.uint64(SLOTS - 1) | places, axis=2).astype("int64") & (SLOTS - 1)
 
 
-def _first_orders(diaries: Diaries, batch: Batch, found: Reshuffled) -> np.ndarray:
-    """The distances of people in the first orders; the batch is added to what is known of the whole community."""
+def _first_orders(diaries: Diaries, batch: Batch, found: Reshuffled, crowd: Crowd) -> np.ndarray:
+    """The distances of people in the first orders; what they add to the whole community is filled in."""
     shares = _interests(batch, _orders(diaries.keys[batch.people], batch.pages.shape[1], 0, FIRST))
     drawn = distances(shares)
     found.expected[batch.people] = drawn.mean(axis=1)
     found.usual[batch.people, :, : shares.shape[3]] = shares.mean(axis=1)
     names = diaries.names[batch.people]
-    _add_up(found.drawn_community, shares, names)
+    _add_up(crowd.drawn_community, shares, names)
     now, before = strongest(shares, names[:, None])
     pairs, counts = np.unique((before * len(diaries.all_topics) + now)[now != before], return_counts=True)
-    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
-        found.moves[pair] = found.moves.get(pair, 0.0) + count / FIRST
+    crowd.moves.extend(zip(pairs.tolist(), counts.tolist(), strict=True))
     return drawn
 
 
