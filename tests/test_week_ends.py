@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ import test_segments
 import test_tagging
 
 from helpers import paths, portraits, segments
-from helpers.runs import artefacts, week_ends
+from helpers.runs import artefacts, totals, week_ends
 from helpers.sources import engine
 
 WEEKS = 5
@@ -38,8 +39,8 @@ def crowd(seed: int = 3) -> dict[str, list[dict]]:
     return test_portraits.crowd(random.Random(seed), 40)
 
 
-def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given=None, newest=None, at_hand: int = 1):
-    """The rows of the last weeks in order, and the week ends that were worked out for them."""
+def opened(facts: dict[str, list[dict]], last_day: date):
+    """A run of the facts up to a day, and its tables by name."""
     day = {name: DAYS.get(name, "day") for name in facts}
     seen = {name: [row for row in rows if (row[day[name]] or last_day) <= last_day] for name, rows in facts.items()}
     tables = {"first_seen": made.first_seen(seen["user_day"]), **{name: made.table(name, rows) for name, rows in seen.items()}}
@@ -52,11 +53,17 @@ def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given
     for label in facts:
         artefacts.place(run, label).unlink(missing_ok=True)
         engine.write(backend, tables[label], artefacts.place(run, label), sort=[])
+    return run, tables
+
+
+def kept(facts: dict[str, list[dict]], last_day: date, name: str, make, *, given=None, newest=None, at_hand: int = 1):
+    """The rows of the last weeks in order, and the week ends that were worked out for them."""
+    run, tables = opened(facts, last_day)
     asked = []
 
     def noted(day: date, weeks: int):
         asked.extend(day - ago * WEEK for ago in range(weeks))
-        return make(tables, day, weeks)
+        return make(tables, day, weeks, totals=partial(totals.table, run))
 
     given = {"of": list(facts), "people": tables["first_seen"], "given": given, "at_hand": at_hand}
     given["newest"] = newest and newest(tables)
@@ -69,8 +76,8 @@ def conditions(
 ):
     own = rules or test_tagging.shipped()
 
-    def make(tables, day, weeks):
-        earlier = portraits.earlier(**tables, half_life_days=half_life, rules=own, last_day=day, weeks=weeks)
+    def make(tables, day, weeks, totals):
+        earlier = portraits.earlier(**tables, half_life_days=half_life, rules=own, last_day=day, weeks=weeks, totals=totals)
         return portraits.tag_conditions(earlier, own)
 
     def newest(tables):
@@ -88,7 +95,7 @@ def flows(facts: dict[str, list[dict]], last_day: date, *, at_hand: bool = False
     def given(tables):
         return [tables[name] for name in ("first_seen", "user_day", "users")]
 
-    def make(tables, day, weeks):
+    def make(tables, day, weeks, totals):
         return segments.week_flows(*given(tables), last_day=day, rules=rules, weeks=weeks)
 
     def newest(tables):
@@ -193,7 +200,8 @@ def test_many_people_are_worked_on_a_few_weeks_at_a_time_with_the_same_rows(root
     whole, _ = conditions(facts, NEWEST)
     rooted("parts")
     monkeypatch.setattr(week_ends, "PEOPLE_AT_ONCE", 1)
-    assert conditions(facts, NEWEST) == (whole, ends(NEWEST, WEEKS))
+    found, asked = conditions(facts, NEWEST)
+    assert found == whole and asked == ends(NEWEST, WEEKS)[::-1], "the earliest first, so that totals grow"
     assert len(list((paths.built("club") / "week_ends" / "tag_conditions").glob("*.parquet"))) == WEEKS
 
 

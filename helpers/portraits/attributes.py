@@ -9,6 +9,7 @@ import ibis
 from helpers import contracts
 from helpers.portraits import families
 from helpers.portraits.families import LEAST_WEIGHT
+from helpers.portraits.totals import Totals, of_rows
 
 USER = ("string", "", "pseudonym of the user")
 
@@ -115,6 +116,7 @@ def portraits(
     user_kind_day: ibis.Table | None = None,
     user_campaign_day: ibis.Table | None = None,
     last_day: date,
+    totals: Totals = of_rows,
 ) -> ibis.Table:
     """All portraits as of the end of `last_day` (contract `portraits`): everybody seen or signed up by then.
 
@@ -123,10 +125,12 @@ def portraits(
 
     Args:
         interests: As of the same day, as `interests` gives them.
+        totals: How the days of a whole history are added up.
     """
     return portrayed(
         days=families.counted(user_day), first_seen=first_seen, user_hour=user_hour, users=users, reply_day=reply_day,
         interests=interests, user_kind_day=user_kind_day, user_campaign_day=user_campaign_day, last_day=last_day,
+        totals=totals,
     )  # fmt: skip
 
 
@@ -141,12 +145,13 @@ def portrayed(
     user_kind_day: ibis.Table | None = None,
     user_campaign_day: ibis.Table | None = None,
     last_day: date,
+    totals: Totals = of_rows,
 ) -> ibis.Table:
     """The same from `days` as `families.counted` gives them, of single days or of several taken together."""
     parts = [
         families.behaviour(days, last_day),
-        families.spending(days, last_day),
-        families.rhythm(user_hour, last_day),
+        families.spending(days, last_day, totals),
+        families.rhythm(user_hour, last_day, totals),
     ]
     if user_kind_day is not None:
         parts.append(families.kinds(user_kind_day, last_day))

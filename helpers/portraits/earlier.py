@@ -11,6 +11,7 @@ from helpers.portraits import families
 from helpers.portraits.attributes import PORTRAITS, portrayed
 from helpers.portraits.tag_states import columns_of, texts_of
 from helpers.portraits.topics import exact_sum, interests
+from helpers.portraits.totals import Totals, of_rows
 
 PEOPLE = ("user_id", "from_user", "to_user", "referrer_id")
 MARK = 3  # characters in front of a user that tell the week
@@ -34,6 +35,7 @@ def earlier(
     user_kind_day: ibis.Table | None = None,
     user_campaign_day: ibis.Table | None = None,
     rules: list[dict] | None = None,
+    totals: Totals = of_rows,
 ) -> ibis.Table:
     """The portraits as of `last_day` and of the same weekday in the weeks before it: `weeks_ago` and the portrait.
 
@@ -45,27 +47,32 @@ def earlier(
         weeks: How many week ends, that of `last_day` among them; at most 99.
         half_life_days: Of interests, as in `interests`.
         rules: Of the portrait only the columns that stand in the conditions of these; without them all.
+        totals: How the days of a whole history are added up for a single end.
     """
     asked = None if rules is None else set(columns_of(texts_of(rules), PORTRAITS.columns))
     facts = {
         "first_seen": first_seen, "days": families.counted(user_day), "reply_day": reply_day, "user_kind_day": user_kind_day,
-        "user_hour": user_hour if asked is None or asked & PREFERRED else _night_and_weekend(user_hour),
-        "user_campaign_day": user_campaign_day,
+        "user_hour": user_hour, "user_campaign_day": user_campaign_day,
     }  # fmt: skip
-    tell = _of_several if weeks > 1 else _of_one
-    found = tell(facts, users, user_topic_day, last_day=last_day, weeks=weeks, half_life_days=half_life_days)
+    given = {"users": users, "user_topic_day": user_topic_day, "last_day": last_day, "half_life_days": half_life_days}
+    if weeks == 1:
+        found = _of_one(facts, **given, totals=totals)
+    else:
+        if asked is not None and not asked & PREFERRED:
+            facts["user_hour"] = _night_and_weekend(user_hour)
+        found = _of_several(facts, **given, weeks=weeks)
     return found if asked is None else found.select("weeks_ago", "user_id", *(name for name in found.columns if name in asked))
 
 
 def _of_one(
     facts: Mapping[str, ibis.Table | None], users: ibis.Table | None, user_topic_day: ibis.Table | None,
-    *, last_day: date, weeks: int, half_life_days: float,
+    *, last_day: date, half_life_days: float, totals: Totals,
 ) -> ibis.Table:  # fmt: skip
     tastes = None
     if user_topic_day is not None:
-        tastes = interests(user_topic_day, last_day=last_day, half_life_days=half_life_days)
-    found = portrayed(**facts, users=users, interests=tastes, last_day=last_day)
-    return found.mutate(weeks_ago=ibis.literal(weeks - 1, "int64")).relocate("weeks_ago", before="user_id")
+        tastes = interests(user_topic_day, last_day=last_day, half_life_days=half_life_days, totals=totals)
+    found = portrayed(**facts, users=users, interests=tastes, last_day=last_day, totals=totals)
+    return found.mutate(weeks_ago=ibis.literal(0, "int64")).relocate("weeks_ago", before="user_id")
 
 
 def _of_several(

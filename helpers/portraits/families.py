@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import ibis
 
 from helpers.portraits.topics import exact_sum
+from helpers.portraits.totals import Totals, of_rows
 
 WINDOW = 28
 WEEKS = WINDOW // 7
@@ -98,35 +99,28 @@ def behaviour(days: ibis.Table, last_day: date) -> ibis.Table:
     )
 
 
-def spending(days: ibis.Table, last_day: date) -> ibis.Table:
+def spending(days: ibis.Table, last_day: date, totals: Totals = of_rows) -> ibis.Table:
     """What was paid, and the last day of activity; whole history."""
-    past = days.filter(days.day <= last_day)
-    gross, discount, orders = past.gross.sum(), past.discount.sum(), past.pay.sum()
-    pay_days, last = past.pay_days.sum(), past.last_pay_day.max()
-    return past.group_by("user_id").agg(
-        last_active_day=past.last_active_day.max(),
-        pay_days=pay_days,
-        last_pay_day=last,
-        days_since_pay=_days_since(last, last_day),
-        orders=orders,
-        average_order=gross.cast("float64") / orders.nullif(0),
-        repurchased=pay_days >= 2,
-        gross=gross,
-        net=past.net.sum(),
-        discount_share=discount.cast("float64") / (gross + discount).cast("float64").nullif(0),
-    )
-
-
-def rhythm(user_hour: ibis.Table, last_day: date) -> ibis.Table:
-    """When people come: the hour and weekday with most active events, and the shares of nights and weekends; whole history."""
-    past = user_hour.filter(user_hour.day <= last_day)
-    # a column each, since people are few beside people's hours
-    hours = {hour: ibis.ifelse(past.hour == hour, past.events, 0).sum().cast("int64") for hour in range(HOURS)}
-    weekdays = {day: ibis.ifelse(past.weekday == day, past.events, 0).sum().cast("int64") for day in range(WEEKDAYS)}
-    counts = past.group_by("user_id").agg(
-        events=past.events.sum(), **{f"hour_{at}": own for at, own in hours.items()},
-        **{f"weekday_{at}": own for at, own in weekdays.items()},
+    past = totals("spending", days, _spent, of="user_day", by=["user_id"], last_day=last_day)
+    return past.select(
+        "user_id", "last_active_day", "pay_days", "last_pay_day", "gross", "net",
+        days_since_pay=_days_since(past.last_pay_day, last_day),
+        orders=past.pay,
+        average_order=past.gross.cast("float64") / past.pay.nullif(0),
+        repurchased=past.pay_days >= 2,
+        discount_share=past.discount.cast("float64") / (past.gross + past.discount).cast("float64").nullif(0),
     )  # fmt: skip
+
+
+def _spent(days: ibis.Table) -> ibis.Table:
+    sums = {name: days[name].sum() for name in ("pay", "pay_days", "gross", "net", "discount")}
+    last = {name: days[name].max() for name in ("last_active_day", "last_pay_day")}
+    return days.group_by("user_id").agg(**sums, **last)
+
+
+def rhythm(user_hour: ibis.Table, last_day: date, totals: Totals = of_rows) -> ibis.Table:
+    """When people come: the hour and weekday with most active events, and the shares of nights and weekends; whole history."""
+    counts = totals("hours", user_hour, _by_hour, of="user_hour", by=["user_id"], last_day=last_day)
     night = sum((counts[f"hour_{hour}"] for hour in NIGHT_HOURS), ibis.literal(0))
     weekend = sum((counts[f"weekday_{day}"] for day in range(SATURDAY, WEEKDAYS)), ibis.literal(0))
     return counts.select(
@@ -139,6 +133,16 @@ def _most(counts: ibis.Table, what: str, places: int) -> ibis.Value:
     """The place with most events, the first one among equals: place and events are told apart in one number."""
     largest = ibis.greatest(*(counts[f"{what}_{at}"] * places + (places - 1 - at) for at in range(places)))
     return (places - 1 - largest % places).cast("int32")
+
+
+def _by_hour(user_hour: ibis.Table) -> ibis.Table:
+    """Active events of each hour and weekday; a column each, since people are few beside people's hours."""
+    asked = {"hour": range(HOURS), "weekday": range(WEEKDAYS)}
+    counts = {
+        f"{what}_{at}": ibis.ifelse(user_hour[what] == at, user_hour.events, 0).sum().cast("int64")
+        for what, values in asked.items() for at in values
+    }  # fmt: skip
+    return user_hour.group_by("user_id").agg(events=user_hour.events.sum(), **counts)
 
 
 def kinds(user_kind_day: ibis.Table, last_day: date) -> ibis.Table:

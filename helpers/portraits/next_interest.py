@@ -15,6 +15,7 @@ import pandas as pd
 
 from helpers import contracts, stats
 from helpers.portraits import uptake
+from helpers.portraits.totals import Totals, of_rows
 from helpers.portraits.uptake import NAMED, WINDOW
 
 ANY, NEW = "any topic", "new topics"
@@ -109,7 +110,9 @@ def next_interest_score(user_topic_day: ibis.Table, *, last_day: date) -> pd.Dat
     )  # fmt: skip
 
 
-def next_interest(user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: date) -> ibis.Table:
+def next_interest(
+    user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: date, totals: Totals = of_rows
+) -> ibis.Table:
     """Three topics for each person who ever had one, for the 28 days after `last_day` (contract `next_interest`).
 
     For whom does not come at all, it says what they would be busy with if they did.
@@ -117,6 +120,7 @@ def next_interest(user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: 
     Args:
         user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
         score: Contract `next_interest_score`, of the same day: it holds the setting that was chosen.
+        totals: How the days of a whole history are added up.
     """
     cut, memory, own = uptake.days_since_1970(last_day), int(score["memory_days"].iloc[0]), float(score["own"].iloc[0])
     famous = uptake.popular(user_topic_day, cuts=[cut])
@@ -126,7 +130,8 @@ def next_interest(user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: 
     numbers = topics.filter(topics.topic.isin([*famous["topic"], ""])).to_pandas().set_index("topic")["number"]
     taught, famous = _renamed(taught, numbers, "source", "topic"), _renamed(famous, numbers, "topic")
 
-    with uptake.interests(uptake.past(user_topic_day, cut=cut, memory=memory), [memory]).cache() as every:
+    past = uptake.past(user_topic_day, last_day=last_day, memory=memory, totals=totals)
+    with uptake.interests(past, [memory]).cache() as every:
         people = _numbered(every, "user_id").cache()
         every = every.join(people, "user_id").join(topics.rename(number_of_topic="number"), "topic")
         every = every.select("cut", "memory", "share", "last", user_id="number", topic="number_of_topic").cache()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import ibis
 
 from helpers import contracts
 from helpers.errors import InputError
+from helpers.portraits.totals import Totals, of_rows
+
+EPOCH = date(1970, 1, 1)
+ERA = 60  # half-lives
 
 INTERESTS = contracts.declare(
     "interests",
@@ -25,8 +30,9 @@ INTERESTS = contracts.declare(
 
 
 def interests(
-    user_topic_day: ibis.Table, *, last_day: date, half_life_days: float, rarity: bool = True, within: str | None = None
-) -> ibis.Table:
+    user_topic_day: ibis.Table, *, last_day: date, half_life_days: float, rarity: bool = True, within: str | None = None,
+    totals: Totals = of_rows,
+) -> ibis.Table:  # fmt: skip
     """Decayed interest of each user in each topic (contract `interests`).
 
     weight = sum over days of (role weight) x 2^(-age / half-life), age in whole local days, times the topic's rarity,
@@ -37,18 +43,16 @@ def interests(
         user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
         half_life_days: Days after which an event weighs half.
         within: A further column of theirs, which parts the users into crowds with a rarity of their own.
+        totals: How the days of a whole history are added up.
 
     Raises:
         InputError: The half-life is not above 0.
     """
     if half_life_days <= 0:
         raise InputError(f"half_life_days is {half_life_days}, but an interest needs more than 0 days to weigh half.")
-    past = user_topic_day.filter(user_topic_day.day <= last_day)
-    age = (ibis.literal(last_day).epoch_days() - past.day.epoch_days()).cast("float64")  # else Spark divides to six places
-    decayed = past.weight.cast("float64") * (ibis.literal(2.0) ** (-age / float(half_life_days)))
     crowd = [within] if within else []
-    by = past.mutate(decayed=decayed).group_by([*crowd, "user_id", "topic"])
-    weights = by.agg(weight=exact_sum(ibis._.decayed))
+    by = [*crowd, "user_id", "topic"]
+    weights = decayed(user_topic_day, by=by, last_day=last_day, half_life_days=half_life_days, totals=totals).drop("last")
     weights = _with_rarity(weights, crowd) if rarity else weights
     weights = weights.select("user_id", "topic", weight=weights.weight.round(9))
     total = weights.weight.cast("decimal(38, 9)").sum().over(ibis.window(group_by="user_id")).cast("float64")
@@ -56,6 +60,29 @@ def interests(
     return weights.mutate(
         share=weights.weight / total.nullif(0), rank=(ibis.row_number().over(order) + 1).cast("int64")
     ).mutate(share=ibis._.share.fill_null(0.0))
+
+
+def decayed(
+    user_topic_day: ibis.Table, *, by: Sequence[str], last_day: date, half_life_days: float, totals: Totals = of_rows
+) -> ibis.Table:
+    """The sum of weights as they have decayed by the end of a day: `weight`, to 12 digits, and `last`, the last day with one.
+
+    Weights are added up as if they had grown since a day that stays the same for many half-lives. So what was added up once
+    is good for later days, and a sum is the same to the last digit whenever its days were added to it.
+    """
+    era = max(1, int(ERA * half_life_days))
+    start = (last_day - EPOCH).days // era * era
+    fade = 2.0 ** ((start - (last_day - EPOCH).days) / half_life_days)
+
+    def grown(rows: ibis.Table) -> ibis.Table:
+        age = (rows.day.epoch_days() - start).cast("float64")  # else Spark divides to six places
+        weight = rows.weight.cast("float64") * ibis.literal(2.0) ** (age / float(half_life_days))
+        rows = rows.mutate(grown=_exact(weight))
+        return rows.group_by(list(by)).agg(grown=rows.grown.sum(), last=rows.day.max())
+
+    name, given = f"topics-{float(half_life_days)}", [start, float(half_life_days)]
+    found = totals(name, user_topic_day, grown, of="user_topic_day", by=by, last_day=last_day, given=given)
+    return found.select(*by, "last", weight=(found.grown.cast("float64") * fade).round(12))
 
 
 def _with_rarity(weights: ibis.Table, crowd: list[str]) -> ibis.Table:
@@ -70,7 +97,11 @@ def _with_rarity(weights: ibis.Table, crowd: list[str]) -> ibis.Table:
 
 def exact_sum(value: ibis.Value) -> ibis.Value:
     """The sum of a floating point column to 12 decimal places, which is the same in any order of its rows."""
-    return value.round(12).cast("decimal(38, 12)").sum().cast("float64")
+    return _exact(value).sum().cast("float64")
+
+
+def _exact(value: ibis.Value) -> ibis.Value:
+    return value.round(12).cast("decimal(38, 12)")
 
 
 def rounded(value: ibis.Value, digits: int) -> ibis.Value:

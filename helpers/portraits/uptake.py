@@ -21,7 +21,8 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from helpers.portraits.topics import exact_sum
+from helpers.portraits.topics import EPOCH, decayed, exact_sum
+from helpers.portraits.totals import Totals, of_rows
 
 WINDOW = 28
 NAMED = 3  # topics that are named to each person
@@ -38,7 +39,7 @@ BY_SOURCE = ["cut", "memory", "source"]
 
 def days_since_1970(day: date) -> int:
     """The cut at the end of a day."""
-    return (day - date(1970, 1, 1)).days
+    return (day - EPOCH).days
 
 
 def popular(user_topic_day: ibis.Table, *, cuts: list[int]) -> pd.DataFrame:
@@ -103,10 +104,12 @@ def is_taken(digest: ibis.Value, there: ibis.Value | int, most: int) -> ibis.Val
     return ((digest * 31 + 17) % DIGESTS) * there < DIGESTS * most
 
 
-def past(user_topic_day: ibis.Table, *, cut: int, memory: int) -> ibis.Table:
-    """The same of everybody without looking ahead: nothing after the cut is read."""
-    rows = user_topic_day.mutate(number=user_topic_day.day.epoch_days().cast("int64"), cut=ibis.literal(cut, "int64"))
-    return _weighed(rows.filter(rows.number <= cut), [memory])
+def past(user_topic_day: ibis.Table, *, last_day: date, memory: int, totals: Totals = of_rows) -> ibis.Table:
+    """The same of everybody without looking ahead: nothing after the last day, which is the cut, is read."""
+    by = ["user_id", "topic"]
+    found = decayed(user_topic_day, by=by, last_day=last_day, half_life_days=memory, totals=totals)
+    cut = ibis.literal(days_since_1970(last_day), "int64")
+    return found.select(*by, cut=cut, last=found["last"].epoch_days().cast("int64"), **{f"weight_{memory}": found.weight})
 
 
 def _weighed(rows: ibis.Table, memories: Iterable[int]) -> ibis.Table:

@@ -161,6 +161,17 @@ class Run:
             self, name, make, of=of, given=given, weeks=weeks, people=people, newest=newest, at_hand=at_hand
         )
 
+    def totals(
+        self, name: str, rows: ibis.Table, make: Callable[[ibis.Table], ibis.Table], *,
+        of: str, by: Sequence[str], last_day: date, given: Any = None,
+    ) -> ibis.Table:  # fmt: skip
+        """Totals of an artefact's rows up to a day, as `helpers.portraits.totals.of_rows` gives them: those of earlier days
+        are kept.
+        """
+        from helpers.runs import totals
+
+        return totals.table(self, name, rows, make, of=of, by=by, last_day=last_day, given=given)
+
     def source(self, kind: str) -> ibis.Table | None:
         """The raw rows of one kind of source ("events", "users", ...), typed; None when the dataset has none."""
         from helpers.sources import engine, profile, reading

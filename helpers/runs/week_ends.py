@@ -15,6 +15,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,26 +50,37 @@ def table(
         people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
         newest: The rows of the last week end, `weeks_ago` 0, where they are at hand; or of the last `at_hand` ones.
     """
-    place = paths.built(run.dataset.name) / "week_ends"
-    folder = place / name  # its own, so that nobody sweeps away what another keeps
-    paths.make_private(place)
-    paths.make_private(folder)
+    folder = place(run, name)
     ends = [run.last_day - timedelta(weeks=ago) for ago in range(weeks)]
-    sums = _sums(run, place / SUMS, [own for own in of if artefacts.place(run, own).exists()])
-    marks = _marks(ends, sums, [sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")])
-    known = before = _load(folder)
-    lacking = [ago for ago, mark in enumerate(marks) if mark not in known]
+    wanted_marks = marks(run, ends, of, given)
+    known = before = load(folder)
+    lacking = [ago for ago, mark in enumerate(wanted_marks) if mark not in known]
     wanted = ends[: lacking[-1] + 1] if lacking else []
     told = wanted[:at_hand] if newest is not None and {*lacking} & {*range(at_hand)} else []
-    for own in filter(None, [told, *_batches(wanted[len(told) :], people)]):
+    for own in filter(None, [told, *reversed(_batches(wanted[len(told) :], people))]):  # later totals come from earlier ones
         made = newest.filter(newest.weeks_ago < len(own)) if own == told else make(own[0], len(own))
         file = f"{paths.token()}.parquet"
         day = ibis.cases(*((made.weeks_ago == ago, ibis.literal(end)) for ago, end in enumerate(own)))
         engine.write(run.engine, made.mutate(week_end=day).drop("weeks_ago"), folder / file, sort=[])
-        known = {marks[ends.index(end)]: (end, file) for end in own} | known
+        known = {wanted_marks[ends.index(end)]: (end, file) for end in own} | known
     if known is not before:
-        known = _save(folder, before, known, TIMES_KEPT * weeks)
-    return _read(run, folder, [known[mark] for mark in marks])
+        known = save(folder, before, known, TIMES_KEPT * weeks)
+    return _read(run, folder, [known[mark] for mark in wanted_marks])
+
+
+def place(run: Run, name: str) -> Path:
+    """The folder of what is kept by one name: its own, so that nobody sweeps away what another keeps."""
+    folder = paths.built(run.dataset.name) / "week_ends" / name
+    paths.make_private(folder.parent)
+    paths.make_private(folder)
+    return folder
+
+
+def marks(run: Run, ends: list[date], of: Sequence[str], given: Any) -> list[str]:
+    """What each end follows from: the artefacts' rows up to it, and all that is given besides."""
+    there = [own for own in of if artefacts.place(run, own).exists()]
+    sums = _sums(run, paths.built(run.dataset.name) / "week_ends" / SUMS, there)
+    return _marks(ends, sums, [sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")])
 
 
 def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
@@ -90,7 +102,7 @@ def _sums(run: Run, place: Path, names: list[str]) -> dict[str, Sums]:
     for name in names:
         total: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for file in engine.files(artefacts.place(run, name)):
-            mark = keys.file_hash(file)
+            mark = _hash(file, *keys.look(file))
             used[mark] = known[mark] if mark in known else _sums_of(run, file)
             for day, rows, says in used[mark]:
                 total[day] = [total[day][0] + rows, total[day][1] + says]
@@ -100,6 +112,12 @@ def _sums(run: Run, place: Path, names: list[str]) -> dict[str, Sums]:
         with paths.whole(place) as fresh:
             fresh.write_text(json.dumps(dict(list(kept.items())[-SUMS_KEPT:])), encoding="utf-8")
     return found
+
+
+@lru_cache(maxsize=SUMS_KEPT)
+def _hash(file: Path, size: int, changed: int) -> str:
+    """The hash of a file, worked out once for all week ends of a run."""
+    return keys.file_hash(file)
 
 
 def _sums_of(run: Run, file: Path) -> Sums:
@@ -127,7 +145,7 @@ def _read(run: Run, folder: Path, wanted: list[tuple[date, str]]) -> ibis.Table:
     return every.mutate(weeks_ago=ago).drop("week_end")
 
 
-def _load(folder: Path) -> dict[str, tuple[date, str]]:
+def load(folder: Path) -> dict[str, tuple[date, str]]:
     """Week ends that are kept; none where the index is damaged, and none whose file is gone."""
     try:
         found = json.loads((folder / INDEX).read_text(encoding="utf-8"))
@@ -138,7 +156,7 @@ def _load(folder: Path) -> dict[str, tuple[date, str]]:
     return {mark: own for mark, own in found.items() if own[1] in there}
 
 
-def _save(
+def save(
     folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int
 ) -> dict[str, tuple[date, str]]:
     """Keep the newest week ends, of one those that were made last; gives all there are until the next time."""
