@@ -14,6 +14,7 @@ import ibis
 from helpers import contracts
 from helpers.errors import InputError
 
+BITS = 62  # of a whole number, that weeks can stand in
 TAG_STATES = contracts.declare(
     "tag_states",
     grain="one row per user and tag that is carried now or was a week ago",
@@ -149,8 +150,18 @@ def _of_people(conditions: ibis.Table, rules: list[dict], weeks: int) -> ibis.Ta
     week = (weeks - 1 - conditions.weeks_ago).cast("int32")  # Spark 4.0 counts what is in an array by no larger number
     bit = ibis.literal([2**at for at in range(weeks)], "array<int64>")[week]
     names = [name for at, rule in enumerate(rules) for name in (f"hold_{at}", f"drop_{at}")[: 2 if _is_slow(rule) else 1]]
-    those = {name: _any(ibis.ifelse(conditions[name], bit, 0)) for name in names}  # a sum would take six times as long
-    return conditions.group_by("user_id").agg(there=_any(bit), **those)
+    together = max(1, BITS // weeks)  # whose weeks stand side by side in one number, since each number takes its time
+    numbers = {f"number_{first}": names[first : first + together] for first in range(0, len(names), together)}
+    those = {
+        number: sum((conditions[name].cast("int64") * 2 ** (weeks * at) for at, name in enumerate(own)), ibis.literal(0))
+        for number, own in numbers.items()
+    }
+    those = {number: _any(bit * own) for number, own in those.items()}
+    found = conditions.group_by("user_id").agg(there=_any(bit), **those)
+    apart = {
+        name: (found[number] >> (weeks * at)) & (2**weeks - 1) for number, own in numbers.items() for at, name in enumerate(own)
+    }
+    return found.select("user_id", "there", **apart)
 
 
 @ibis.udf.agg.builtin(name="bit_or")
