@@ -82,6 +82,15 @@ def test_somebody_who_was_forgotten_is_in_no_total():
     assert found == told(other, NEWEST, kept=False) and gone not in {row["user_id"] for table in found for row in table}
 
 
+def test_totals_of_other_code_do_not_take_the_place_of_those_at_work(monkeypatch):
+    monkeypatch.setattr(totals, "KEPT", 1)
+    facts = week_ends.crowd()
+    told(facts, NEWEST)
+    monkeypatch.setattr(totals.week_ends.keys, "source_hash", lambda folder: "other code")
+    told(facts, NEWEST - 8 * WEEK)
+    assert ends("hours") == [str(NEWEST - 8 * WEEK - timedelta(days=1))]
+
+
 def test_few_totals_stay_on_the_disk():
     facts = week_ends.crowd()
     for ago in (16, 12, 8, 4, 0):

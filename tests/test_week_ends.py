@@ -214,6 +214,18 @@ def test_what_one_notebook_keeps_is_not_swept_away_by_the_next(rooted, monkeypat
     assert after == tuple((found, []) for found, _ in before)
 
 
+def test_what_was_made_by_other_rules_goes_first(rooted, monkeypatch):
+    monkeypatch.setattr(week_ends, "TIMES_KEPT", 1)
+    facts = crowd()
+    for half_life in (28, 14):
+        conditions(facts, NEWEST, half_life=half_life)
+    found, asked = conditions(facts, NEWEST + WEEK)
+    assert asked == [NEWEST + WEEK]
+    conditions(facts, NEWEST + WEEK, half_life=28)
+    rooted("anew")
+    assert conditions(facts, NEWEST + WEEK)[0] == found
+
+
 def test_only_the_newest_ends_stay_on_the_disk(rooted, monkeypatch):
     monkeypatch.setattr(week_ends, "TIMES_KEPT", 1)
     facts = crowd()

@@ -45,7 +45,7 @@ def table(
             made = _added(engine.read(run.engine, folder / known[marks[newest]][1]), make(_between(rows, newest, until)), by)
         newest, file = until, f"{paths.token()}.parquet"
         engine.write(run.engine, made, folder / file, sort=[])
-        known = week_ends.save(folder, before, {marks[until]: (until, file)} | known, KEPT)
+        known = week_ends.save(folder, before, {marks[until]: (until, file)} | known, KEPT, like=marks[until])
     kept = engine.read(run.engine, folder / known[marks[newest]][1])
     return _added(kept, make(_between(rows, newest, last_day)), by)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 DAYS = ("day", "first_day", "registered_day")  # by which a table's rows belong to a day; those without one belong to all
 PEOPLE_AT_ONCE = 400_000  # people times week ends that are worked on at a time, in some 2 GB
 TIMES_KEPT = 3  # as many week ends as are asked for: for runs of earlier weeks
+GENERATION = 12  # letters in front of a mark that tell by what it was made, whatever its rows
 INDEX, SUMS, SUMS_KEPT = "index.json", "sums.json", 2_000
 
 
@@ -64,7 +65,7 @@ def table(
         engine.write(run.engine, made.mutate(week_end=day).drop("weeks_ago"), folder / file, sort=[])
         known = {wanted_marks[ends.index(end)]: (end, file) for end in own} | known
     if known is not before:
-        known = save(folder, before, known, TIMES_KEPT * weeks)
+        known = save(folder, before, known, TIMES_KEPT * weeks, like=wanted_marks[0])
     return _read(run, folder, [known[mark] for mark in wanted_marks])
 
 
@@ -80,7 +81,7 @@ def marks(run: Run, ends: list[date], of: Sequence[str], given: Any) -> list[str
     """What each end follows from: the artefacts' rows up to it, and all that is given besides."""
     there = [own for own in of if artefacts.place(run, own).exists()]
     sums = _sums(run, paths.built(run.dataset.name) / "week_ends" / SUMS, there)
-    return _marks(ends, sums, [sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")])
+    return _marks(ends, sums, keys.digest([sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")])[:GENERATION])
 
 
 def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
@@ -88,10 +89,10 @@ def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
     return [ends[first : first + size] for first in range(0, len(ends), size)]
 
 
-def _marks(ends: list[date], sums: dict[str, Sums], given: Any) -> list[str]:
+def _marks(ends: list[date], sums: dict[str, Sums], generation: str) -> list[str]:
     """What each week end follows from; its day too, since nothing may have happened since the one before."""
     return [
-        keys.digest([given, str(end), {label: [day for day in own if day[0] <= str(end)] for label, own in sums.items()}])
+        generation + keys.digest([str(end), {label: [day for day in own if day[0] <= str(end)] for label, own in sums.items()}])
         for end in ends
     ]
 
@@ -157,10 +158,11 @@ def load(folder: Path) -> dict[str, tuple[date, str]]:
 
 
 def save(
-    folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int
+    folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int, *, like: str
 ) -> dict[str, tuple[date, str]]:
-    """Keep the newest week ends, of one those that were made last; gives all there are until the next time."""
-    kept = dict(sorted(known.items(), key=lambda own: own[1][0], reverse=True)[:most])
+    """Keep the newest week ends, first those made as a mark says; gives all there are until the next time."""
+    generation = like[:GENERATION]
+    kept = dict(sorted(known.items(), key=lambda own: (own[0].startswith(generation), own[1][0]), reverse=True)[:most])
     with paths.whole(folder / INDEX, relied_on=True) as fresh:
         fresh.write_text(json.dumps(kept, default=str), encoding="utf-8")
     paths.sweep_unnamed(folder, {file for _, file in kept.values()}, {file for _, file in before.values()})
