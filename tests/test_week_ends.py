@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import made
 import pytest
+import test_likelihood
 import test_portraits
 import test_segments
 import test_tagging
@@ -152,6 +153,36 @@ def test_flows_of_tiers_at_hand_are_those_that_would_be_worked_out(rooted):
     rooted("at hand")
     assert flows(facts, NEWEST, at_hand=True) == (whole, ends(NEWEST - 2 * WEEK, WEEKS - 2))
     assert flows(facts, NEWEST + WEEK, at_hand=True)[1] == []
+
+
+def test_windows_of_paying_that_are_over_are_looked_at_once_and_for_all(rooted):
+    rows, asked = [*test_likelihood.crowd(600, blocks=7), {"user_id": "first", "day": made.day(0), "active": 1}], []
+
+    def models(last_day: date):
+        run, tables = opened({"user_day": rows}, last_day)
+
+        def keep(make, day: date, number: int):
+            def noted(*given):
+                asked.append(given)
+                return make(*given)
+
+            own = {"of": ["user_day"], "given": None, "last_day": day, "days": segments.WINDOW_DAYS}
+            return week_ends.table(run, "pay_windows", noted, weeks=number, **own)
+
+        given = {"last_day": last_day, "rules": test_segments.rules(), "weeks": 2}
+        found, anew = (segments.week_models(tables["user_day"], **given, **own) for own in ({"keep": keep}, {}))
+        for day, model in found.items():
+            test_likelihood.same(model, anew[day])
+        return found[last_day]
+
+    window = timedelta(days=segments.WINDOW_DAYS)
+    end = made.day(6 * segments.WINDOW_DAYS - 1)  # of the sixth window
+    assert not models(end + timedelta(days=21)).refused
+    assert asked == [(end, 3)], "the models of all three weeks learn and are tested on these"
+    models(end + timedelta(days=27))
+    assert len(asked) == 1, "no window has ended"
+    assert not models(end + window).refused
+    assert asked[1:] == [(end + window, 1)]
 
 
 def test_a_late_row_makes_the_ends_after_it_anew_and_a_row_of_long_ago_all(rooted):

@@ -143,7 +143,7 @@ class Run:
     def week_ends(
         self, name: str, make: Callable[[date, int], ibis.Table], *,
         of: Sequence[str], given: Any, weeks: int, people: ibis.Table | None = None, newest: ibis.Table | None = None,
-        at_hand: int = 1,
+        at_hand: int = 1, last_day: date | None = None, days: int = 7,
     ) -> ibis.Table:
         """Rows of the last week ends, with `weeks_ago`: made for those that are new or changed, the others as they are kept.
 
@@ -153,13 +153,15 @@ class Run:
             given: Everything else that decides what they are, such as rules.
             people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
             newest: The rows of the last week end, where they are at hand; or of the last `at_hand` ones.
+            last_day, days: Of other periods the end of the last one, and how long each is; `weeks_ago` then counts these.
         """
         from helpers.runs import week_ends
 
         of = [label for label in of if not lacking(self.dataset, contracts.find(label).needs)]
         return week_ends.table(
-            self, name, make, of=of, given=given, weeks=weeks, people=people, newest=newest, at_hand=at_hand
-        )
+            self, name, make, of=of, given=given, weeks=weeks, people=people, newest=newest, at_hand=at_hand,
+            last_day=last_day, days=days,
+        )  # fmt: skip
 
     def totals(
         self, name: str, rows: ibis.Table, make: Callable[[ibis.Table], ibis.Table], *,

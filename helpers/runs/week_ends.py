@@ -39,7 +39,8 @@ INDEX, SUMS, SUMS_KEPT = "index.json", "sums.json", 2_000
 
 def table(
     run: Run, name: str, make: Made, *, of: Sequence[str], given: Any, weeks: int,
-    people: ibis.Table | None = None, newest: ibis.Table | None = None, at_hand: int = 1,
+    people: ibis.Table | None = None, newest: ibis.Table | None = None, at_hand: int = 1, last_day: date | None = None,
+    days: int = 7,
 ) -> ibis.Table:
     """The rows of the last week ends: `weeks_ago` and what `make` gives.
 
@@ -49,9 +50,11 @@ def table(
         given: Everything else that decides what the rows are.
         people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
         newest: The rows of the last week end, `weeks_ago` 0, where they are at hand; or of the last `at_hand` ones.
+        last_day, days: Of other periods the end of the last one, and how long each is; `weeks_ago` then counts these.
     """
     folder = place(run, name)
-    ends = [run.last_day - timedelta(weeks=ago) for ago in range(weeks)]
+    last_day = last_day or run.last_day
+    ends = [last_day - timedelta(days=days * ago) for ago in range(weeks)]
     wanted_marks = marks(run, ends, of, given)
     known = before = load(folder)
     lacking = [ago for ago, mark in enumerate(wanted_marks) if mark not in known]
@@ -65,7 +68,9 @@ def table(
         known = {wanted_marks[ends.index(end)]: (end, file) for end in own} | known
     if known is not before:
         known = save(folder, before, known, TIMES_KEPT * weeks)
-    return _read(run, folder, [known[mark] for mark in wanted_marks])
+    every = _read(run, folder, [known[mark] for mark in wanted_marks])
+    ago = (ibis.literal(last_day).epoch_days() - every.week_end.epoch_days()).cast("int64") // days
+    return every.mutate(weeks_ago=ago).drop("week_end")
 
 
 def place(run: Run, name: str) -> Path:
@@ -140,9 +145,7 @@ def _read(run: Run, folder: Path, wanted: list[tuple[date, str]]) -> ibis.Table:
     for file in dict.fromkeys(file for _, file in wanted):
         own, ends = engine.read(run.engine, folder / file), [end for end, its in wanted if its == file]
         parts.append(own.filter(own.week_end.isin(ends)))
-    every = engine.united([part.select(parts[0].columns) for part in parts])
-    ago = (ibis.literal(run.last_day).epoch_days() - every.week_end.epoch_days()).cast("int64") // 7
-    return every.mutate(weeks_ago=ago).drop("week_end")
+    return engine.united([part.select(parts[0].columns) for part in parts])
 
 
 def load(folder: Path) -> dict[str, tuple[date, str]]:

@@ -27,6 +27,7 @@ from helpers.segments.gaps import gaps, stays
 from helpers.segments.likelihood import pay_model
 from helpers.segments.moves import WEEKS, flows_between, moves, moves_of, week_flows, week_models
 from helpers.segments.named import named, named_sizes
+from helpers.segments.pay_windows import WINDOW_DAYS
 from helpers.segments.review import limit_review, limits_beside
 from helpers.segments.sizes import between, cross, rfm_sizes, summary, tier_sizes
 from helpers.segments.tables import DIMENSIONS, TIERS
@@ -35,8 +36,8 @@ from helpers.segments.value import by_quantiles, purchase_summary
 from helpers.segments.worth import worth
 
 __all__ = [
-    "DIMENSIONS", "TIERS", "WEEKS", "askable", "between", "built", "by_quantiles", "clusters", "cross", "flows_between", "gaps",
-    "history", "limit_review", "limits_beside", "moves", "moves_of", "named", "named_sizes", "opinions", "pay_model",
-    "purchase_summary", "rfm_sizes", "stays", "summary", "tier_shares", "tier_sizes", "tiers", "week_flows", "week_models",
-    "worth", "worth_beside",
+    "DIMENSIONS", "TIERS", "WEEKS", "WINDOW_DAYS", "askable", "between", "built", "by_quantiles", "clusters", "cross",
+    "flows_between", "gaps", "history", "limit_review", "limits_beside", "moves", "moves_of", "named", "named_sizes", "opinions",
+    "pay_model", "purchase_summary", "rfm_sizes", "stays", "summary", "tier_shares", "tier_sizes", "tiers", "week_flows",
+    "week_models", "worth", "worth_beside",
 ]  # fmt: skip

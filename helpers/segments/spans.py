@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import ibis
 
 from helpers.portraits.families import _age_band
-from helpers.segments.likelihood import SUMS, WINDOW, number
+from helpers.segments.pay_windows import SUMS, WINDOW, number
 
 WEEK = 7
 KEY = ("user_id", "until")
