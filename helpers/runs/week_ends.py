@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 DAYS = ("day", "first_day", "registered_day")  # by which a table's rows belong to a day; those without one belong to all
 PEOPLE_AT_ONCE = 400_000  # people times week ends that are worked on at a time, in some 2 GB
 TIMES_KEPT = 3  # as many week ends as are asked for: for runs of earlier weeks
+EVENTS = "events"  # which are no artefact
 INDEX, SUMS, SUMS_KEPT = "index.json", "sums.json", 2_000
 
 
@@ -82,9 +83,11 @@ def place(run: Run, name: str) -> Path:
 
 
 def marks(run: Run, ends: list[date], of: Sequence[str], given: Any) -> list[str]:
-    """What each end follows from: the artefacts' rows up to it, and all that is given besides."""
-    there = [own for own in of if artefacts.place(run, own).exists()]
+    """What each end follows from: the rows of the artefacts, or of the kept events, up to it, and all that is given besides."""
+    there = [own for own in of if own != EVENTS and artefacts.place(run, own).exists()]
     sums = _sums(run, paths.built(run.dataset.name) / "week_ends" / SUMS, there)
+    if EVENTS in of:
+        sums[EVENTS] = [(str(day), mark) for day, mark in run.marks_of_events.items()]
     return _marks(ends, sums, [sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")])
 
 
