@@ -28,7 +28,7 @@ def told(facts, last_day, *, half_life: float = 14, kept: bool = True):
     by = {"last_day": last_day} | ({"totals": partial(totals.table, run)} if kept else {})
     interests = portraits.interests(topics, half_life_days=half_life, **by)
     people = portraits.portraits(**tables, interests=interests, **by)
-    days, lives = tables["user_day"], partial(made_facts.lives, many=2)
+    days, lives = tables["user_day"], made_facts.lives
     given = {"of": "user_day", "by": ["user_id"], "last_day": last_day, "how": made_facts.LIVES}
     lives = totals.table(run, "lives", days, lives, **given) if kept else lives(days)
     every = [people, interests, uptake.past(topics, memory=224, **by), lives]

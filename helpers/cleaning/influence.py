@@ -227,21 +227,31 @@ def _frame(rows: list[list]) -> pd.DataFrame:
     return made.astype({name: "float64" for name in INFLUENCE.nullable if NUMBERS[name][0] == "int64"})
 
 
-def suspect_users(lives: ibis.Table, events: ibis.Table, limits: dict[str, float]) -> ibis.Table:
+def long_days(events: ibis.Table, user_day: ibis.Table, *, many: float) -> ibis.Table:
+    """People with events in so `many` different local hours of a day, or more: `user_id`, and `long`, the number of such days.
+
+    Hours are counted where there can be so many alone: in so many hours one has made as many events at least.
+    """
+    busy = user_day.filter(user_day.events >= many).select("user_id", "day")
+    own = events.semi_join(busy, ["user_id", "day"])
+    days = own.group_by(["user_id", "day"]).agg(hours=own.hour.nunique())
+    days = days.filter(days.hours >= many)
+    return days.group_by("user_id").agg(long=days.count())
+
+
+def suspect_users(lives: ibis.Table, long: ibis.Table, limits: dict[str, float]) -> ibis.Table:
     """People whose events look like a machine's.
 
-    Hours are counted for those alone who can be suspects: in so many hours one has made as many events at least.
-
     Args:
-        lives: Of the kept events, as `facts.lives` gives them; days are `full` that have `bot_hours` events or more.
-        events: Kept events.
+        lives: Of the kept events, as `facts.lives` gives them.
+        long: The days of `bot_hours` hours, as `long_days` gives them.
         limits: Section `suspicions` of rules.toml: `bot_events_a_day` events on a local day; `bot_share` of all events,
             where there are 20 people or more; events in `bot_hours` different local hours on each of `bot_days` days.
 
     Returns:
         `user_id`, `events`, `most` on a day, `share` of all, `long` (days of so many hours), `why` (the first reason that holds).
     """
-    people = lives.select("user_id", "events", "most", "full")
+    people = lives.select("user_id", "events", "most")
     everyone = ibis.window()
     total = people.events.sum().over(everyone).cast("float64")
     people = people.mutate(share=people.events / total, people=people.count().over(everyone))
@@ -251,11 +261,8 @@ def suspect_users(lives: ibis.Table, events: ibis.Table, limits: dict[str, float
         (many, "too many events on a day"), (large, "too large a share of all events"), else_=ibis.null("string")
     )
     people = people.mutate(why=why)
-    people = people.filter(people.why.notnull() | (people.full >= limits["bot_days"]))
-    own = events.semi_join(people, "user_id")
-    days = own.group_by(["user_id", "day"]).agg(hours=own.hour.nunique())
-    long = days.group_by("user_id").agg(long=(days.hours >= limits["bot_hours"]).sum())
-    met = people.drop("people", "full").inner_join(long, "user_id")
+    met = people.drop("people").left_join(long.select("user_id", "long"), "user_id").drop("user_id_right")
+    met = met.mutate(long=met.long.fill_null(0))
     night = ibis.ifelse(met.long >= limits["bot_days"], "active through day and night", ibis.null("string"))
     found = met.mutate(why=ibis.coalesce(met.why, night))
     return found.filter(found.why.notnull()).select("user_id", "events", "most", "share", "long", "why")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers import contracts, facts
 from helpers.cleaning import rhythm, spelling, telling
-from helpers.cleaning.influence import check_suspicion_limits, suspect_users
+from helpers.cleaning.influence import check_suspicion_limits, long_days, suspect_users
 from helpers.cleaning.telling import Wrong, finding, nowhere, percent, plural
 
 MOST = 20  # people, or names of several spellings, that are told singly
@@ -58,8 +58,8 @@ def suspicions(
 
     Args:
         judged: Rows of each kind of source as `judge` gives them; a kind may be missing or empty.
-        lives, same_moment: As in `facts`, of the kept events; counted anew where not given.
-        suspects, counts: As `suspect_users` gives them, and `counts` of judged events; found anew where not given.
+        lives, suspects: As `facts.lives` and `suspect_users` give them; counted anew where not both are given.
+        same_moment, counts: The facts of that name, and the `counts` of judged events; counted anew where not given.
         limits: Section `suspicions` of rules.toml.
         first_day, data_until: First and last local day that the data reach; days of kept events outside them are not
             compared. Where not given, the first and last day with a kept event.
@@ -78,9 +78,9 @@ def suspicions(
     found, people = [], None
     if "events" in rows:
         events = rows["events"]
-        lives = _lives(events, limits) if lives is None else lives
+        if lives is None or suspects is None:
+            lives, suspects = _lives(events, limits)
         people = lives.select("user_id", first=lives.first_day)
-        suspects = suspect_users(lives, events, limits) if suspects is None else suspects
     wrong = [*_unknown_users(rows, people), *_impossible_ages(rows, as_of_day)]
     if "events" in rows:
         wrong += [*_before_sign_up(rows, people), *_near_duplicates(events, same_moment, exact_dropped)]
@@ -90,9 +90,11 @@ def suspicions(
     return _frame([*found, *telling.told([*wrong, *_several_arms(rows)]), *_spellings(rows, experiments)])
 
 
-def _lives(events: ibis.Table, limits: dict[str, float]) -> ibis.Table:
+def _lives(events: ibis.Table, limits: dict[str, float]) -> tuple[ibis.Table, ibis.Table]:
+    many = limits["bot_hours"]
     days = events.group_by(["user_id", "day"]).agg(events=events.count())
-    return facts.lives(days.mutate(active=days.events, pay=ibis.literal(0)), many=limits["bot_hours"])
+    lives = facts.lives(days.mutate(active=days.events, pay=ibis.literal(0)))
+    return lives, suspect_users(lives, long_days(events, days, many=many), limits)
 
 
 def _bots(events: ibis.Table, suspects: ibis.Table, limits: dict[str, float]) -> Iterator[dict]:

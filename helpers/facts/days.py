@@ -18,13 +18,11 @@ def timed(events: ibis.Table) -> ibis.Table:
 
 def first_seen(user_day: ibis.Table) -> ibis.Table:
     """First days of each user (contract `first_seen`)."""
-    return lives(user_day, many=1).drop("events", "most", "full")
+    return lives(user_day).drop("events", "most")
 
 
-def lives(user_day: ibis.Table, *, many: float) -> ibis.Table:
-    """What all days of each user come to: a row a user as in `first_seen`, with `events` (their number), `most` (on one day)
-    and `full` (days with so `many` of them or more).
-    """
+def lives(user_day: ibis.Table) -> ibis.Table:
+    """What all days of each user come to: a row a user as in `first_seen`, with `events` (their number) and `most` (on a day)."""
     active, pays = user_day.active > 0, user_day.pay > 0
     return user_day.group_by("user_id").agg(
         first_day=user_day.day.min(),
@@ -33,7 +31,6 @@ def lives(user_day: ibis.Table, *, many: float) -> ibis.Table:
         first_pay_day=user_day.day.min(where=pays),
         events=user_day.events.sum().cast("int64"),
         most=user_day.events.max(),
-        full=(user_day.events >= many).sum().cast("int64"),
     )
 
 
