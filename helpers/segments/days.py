@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 import ibis
+import numpy as np
+import pandas as pd
 
 EPOCH = date(1970, 1, 1)
+WEEK, PERIODS = 7, 60
 BLOCK = 56  # days; a whole number holds them, and weeks, spans of four weeks and this many days before the end begin with one
 HALF, NEAR = 28, 1e-9  # the logarithm of a number of so many bits, and this much, stays below that of the next power of two
 
@@ -35,6 +38,30 @@ def blocks(user_day: ibis.Table, *, last_day: date) -> ibis.Table:
 def begin(block: ibis.Value, end: int) -> ibis.Value:
     """The first day of a block, the last of them ending with the day `end`."""
     return end - BLOCK + 1 - BLOCK * block
+
+
+def parts(most: int, end: int, periods: Callable[[pd.DatetimeIndex], np.ndarray]) -> pd.DataFrame:
+    """Which days of each block belong to which period.
+
+    Args:
+        most: The largest number of a block.
+        end: The first day of block 0, as a number since 1970.
+        periods: The numbers of the periods of some days; those of the data are 0 to 60.
+
+    Returns:
+        One row a `block`: for each period that meets it, `bit_0`, `bit_1` and so on with the bit of the period's number and
+        `mask_0`, ... with the bits of its days; 0 where a block meets fewer.
+    """
+    rows = []
+    for block in range(most + 1):
+        dates = pd.to_datetime(np.arange(BLOCK) + end - BLOCK * block, unit="D")
+        masks: dict[int, int] = {}
+        for place, number in enumerate(periods(dates)):
+            masks[int(number)] = masks.get(int(number), 0) | 1 << place
+        known = {number: mask for number, mask in masks.items() if 0 <= number <= PERIODS}
+        told = {f"bit_{nth}": 1 << number for nth, number in enumerate(known)}
+        rows.append({"block": block} | told | {f"mask_{nth}": mask for nth, mask in enumerate(known.values())})
+    return pd.DataFrame(rows).fillna(0).astype("int64")
 
 
 def until(blocks: ibis.Table, last_day: date) -> ibis.Table:
@@ -66,6 +93,19 @@ def silences(blocks: ibis.Table, *, longer: int) -> ibis.Table:
 def bit(place: ibis.Value) -> ibis.Value:
     """The bit at a place of a block; from above, since engines take a plain 1 for a short number."""
     return ibis.literal(2**BLOCK, "int64") >> (BLOCK - place).cast("int32")
+
+
+def weeks(blocks: ibis.Table) -> ibis.Table:
+    """Each seven days of a block with an active one among them: `at` is the place of their first day, `came` are their bits."""
+    rows = blocks.mutate(at=places(range(0, BLOCK, WEEK)))
+    rows = rows.mutate(came=(rows.bits >> rows["at"]) & (2**WEEK - 1))
+    return rows.filter(rows.came > 0)
+
+
+def each(weeks: ibis.Table) -> ibis.Table:
+    """Each active day of some seven days by their bits `came`: `nth` is its place among them."""
+    rows = weeks.mutate(nth=places(range(WEEK)))
+    return rows.filter((rows.came >> rows.nth) & 1 == 1)
 
 
 def places(numbers: Iterable[int]) -> ibis.Value:

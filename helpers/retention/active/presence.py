@@ -11,7 +11,6 @@ from helpers import contracts
 from helpers.retention.cohort.cube import ALL, UNKNOWN
 from helpers.segments import days
 
-WEEK = 7
 FAR = 62  # days: who was away so long was away for a whole calendar month at least
 NEVER = 0
 NOBODYS = ibis.null("string")
@@ -101,17 +100,15 @@ def _exact(blocks: ibis.Table) -> ibis.Table:
 
     Weeks in which people came on the same days, after the same absence, are counted together before they fall into days.
     """
-    weeks = blocks.mutate(at=days.places(range(0, days.BLOCK, WEEK))).mutate(came=(ibis._.bits >> ibis._["at"]) & (2**WEEK - 1))
-    weeks = weeks.filter(weeks.came > 0)
+    weeks = days.weeks(blocks)
     earlier, begins = weeks.bits & (days.bit(weeks["at"]) - 1), weeks.begins + weeks["at"]
     before = ibis.ifelse(earlier > 0, weeks.begins + days.highest(earlier), weeks.before)
     weeks = weeks.select("came", "mix", begins=begins, away=begins - before)
     alike = weeks.group_by(["begins", "came", "away", "mix"]).agg(people=weeks.count())
-    each = alike.mutate(at=days.places(range(WEEK)))
-    each = each.filter((each.came >> each["at"]) & 1 == 1)
-    earlier = each.came & (days.bit(each["at"]) - 1)
-    since = ibis.ifelse(earlier > 0, each["at"] - days.highest(earlier), each["at"] + each.away)
-    dated = each.select("mix", "people", day=(each.begins + each["at"]).cast("int32"), since=since.cast("int32"))
+    each = days.each(alike)
+    earlier = each.came & (days.bit(each.nth) - 1)
+    since = ibis.ifelse(earlier > 0, each.nth - days.highest(earlier), each.nth + each.away)
+    dated = each.select("mix", "people", day=(each.begins + each.nth).cast("int32"), since=since.cast("int32"))
     return dated.group_by(["day", "since", "mix"]).agg(people=dated.people.sum())
 
 
