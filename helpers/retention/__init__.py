@@ -16,7 +16,8 @@ from helpers.retention.active.presence import PRESENCE_DAY, presence_day, slices
 from helpers.retention.change.band import Bands, bands
 from helpers.retention.change.change import CHANGES, changes
 from helpers.retention.change.kitagawa import decompose
-from helpers.retention.change.slices_by_week import SLICE_WEEKS, slice_weeks, steps, user_weeks
+from helpers.retention.change.slices_by_week import SLICE_WEEKS, slice_weeks, steps
+from helpers.retention.change.user_weeks import user_weeks
 from helpers.retention.change.usual import USUAL_WEEKS, usual_days, usual_weeks
 from helpers.retention.cohort.at_hand import AtHand
 from helpers.retention.cohort.cohorts import average, average_by, cohorts, listed, recent, spread
