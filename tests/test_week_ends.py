@@ -252,3 +252,11 @@ def test_only_the_newest_ends_stay_on_the_disk(rooted, monkeypatch):
         conditions(facts, NEWEST - ago * WEEK)
     assert len(list((paths.built("club") / "week_ends" / "tag_conditions").glob("*.parquet"))) == 2
     assert conditions(facts, NEWEST)[1] == []
+
+
+def test_what_other_rules_gave_does_not_push_out_the_oldest_ends(rooted, monkeypatch):
+    monkeypatch.setattr(paths, "is_nobodys", lambda path: True)
+    facts = crowd()
+    for half_life in (10, 11, 12, 13):
+        conditions(facts, NEWEST, half_life=half_life)
+    assert conditions(facts, NEWEST, half_life=13)[1] == []

@@ -12,7 +12,7 @@ again when the next one has come, since sessions go on after midnight: of a new 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
@@ -165,8 +165,12 @@ def load(folder: Path) -> dict[str, tuple[date, str]]:
 def save(
     folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int
 ) -> dict[str, tuple[date, str]]:
-    """Keep the newest week ends, of one those that were made last; gives all there are until the next time."""
-    kept = dict(sorted(known.items(), key=lambda own: own[1][0], reverse=True)[:most])
+    """Keep the newest week ends, of one the few that were made last; gives all there are until the next time."""
+    kept, times = {}, Counter()
+    for mark, (end, file) in sorted(known.items(), key=lambda own: own[1][0], reverse=True):
+        times[end] += 1
+        if times[end] <= TIMES_KEPT and len(kept) < most:
+            kept[mark] = (end, file)
     with paths.whole(folder / INDEX, relied_on=True) as fresh:
         fresh.write_text(json.dumps(kept, default=str), encoding="utf-8")
     paths.sweep_unnamed(folder, {file for _, file in kept.values()}, {file for _, file in before.values()})
