@@ -60,9 +60,7 @@ def table(run: Run, name: str, events: ibis.Table, make: Callable[[ibis.Table], 
 def _groups(run: Run) -> tuple[dict[str, Files], list[Files]]:
     """Groups of files by what their judged rows follow from, and those of which some rows wait for a later week."""
     index, code = run.events.index, keys.source_hash(paths.PROJECT / "helpers")
-    again = f"read_parquet({engine.quote(str(run.events.folder / index.again))})"
-    asked = f"SELECT source, file, count(*), CAST(sum(CAST(hash(line) AS HUGEINT)) AS VARCHAR) FROM {again} GROUP BY 1, 2"
-    repeated = {(source, file): own for source, file, *own in run.engine.con.execute(asked).fetchall()}
+    repeated = run.events.lines_repeated(run.engine.con)
     future = str(run.future_from.date() if run.future_from else date.max)
     settled, waiting = {}, []
     for source in run.events.sources:

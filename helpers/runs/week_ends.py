@@ -68,7 +68,7 @@ def table(
         engine.write(run.engine, made.mutate(week_end=day).drop("weeks_ago"), folder / file, sort=[])
         known = {wanted_marks[ends.index(end)]: (end, file) for end in own} | known
     if known is not before:
-        known = save(folder, before, known, TIMES_KEPT * weeks)
+        known = save(folder, before, known, TIMES_KEPT * weeks, each=TIMES_KEPT)
     every = _read(run, folder, [known[mark] for mark in wanted_marks])
     ago = (ibis.literal(last_day).epoch_days() - every.week_end.epoch_days()).cast("int64") // days
     return every.mutate(weeks_ago=ago).drop("week_end")
@@ -163,13 +163,14 @@ def load(folder: Path) -> dict[str, tuple[date, str]]:
 
 
 def save(
-    folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int
-) -> dict[str, tuple[date, str]]:
-    """Keep the newest week ends, of one the few that were made last; gives all there are until the next time."""
+    folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int,
+    each: int | None = None,
+) -> dict[str, tuple[date, str]]:  # fmt: skip
+    """Keep the newest week ends, of one no more than `each` that were made last; gives all there are until the next time."""
     kept, times = {}, Counter()
     for mark, (end, file) in sorted(known.items(), key=lambda own: own[1][0], reverse=True):
         times[end] += 1
-        if times[end] <= TIMES_KEPT and len(kept) < most:
+        if times[end] <= (each or most) and len(kept) < most:
             kept[mark] = (end, file)
     with paths.whole(folder / INDEX, relied_on=True) as fresh:
         fresh.write_text(json.dumps(kept, default=str), encoding="utf-8")
