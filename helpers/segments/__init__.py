@@ -6,6 +6,7 @@ The same function serves this week and any week before it, so that a move betwee
     spans        what people have done by each instant, which tiers follow from
     value        the RFM scores and classes, and the summary of purchases
     likelihood   who is likely to pay
+    pay_windows  what that is learned from: what non-payers did, and who paid in the four weeks after
     proof        how far probabilities can be believed
     clusters     groups that people fall into by themselves, if there are any
     moves        who went from which tier to which, week by week
