@@ -9,6 +9,7 @@ last.
 from __future__ import annotations
 
 import sys
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -19,14 +20,17 @@ from benchmarks.people import HALF_LIFE, LAST_DAY
 
 LEAST = 0.01
 NOW = f"DATE '{LAST_DAY}'"
+ERA = 60 * HALF_LIFE  # days; weights grow from the first day of one, whose number since 1970 it divides
+AGE = (LAST_DAY - date(1970, 1, 1)).days % ERA
 LATELY, BEFORE = f"day > {NOW} - 28", f"day <= {NOW} - 28 AND day > {NOW} - 56"
 HOURS = [f"coalesce(sum(events) FILTER (hour = {at}), 0)" for at in range(24)]
 WEEKDAYS = [f"coalesce(sum(events) FILTER (weekday = {at}), 0)" for at in range(7)]
 EXACT = "CAST(sum(CAST(round({0}, 12) AS DECIMAL(38, 12))) AS DOUBLE)"
+GROWN = f"weight::DOUBLE * power(2.0, ({AGE} - date_diff('day', day, {NOW})) / {HALF_LIFE}.0)"
 INTERESTS = f"""
 CREATE TEMP TABLE interests AS
 WITH decayed AS (
-  SELECT user_id, topic, {EXACT.format(f"weight::DOUBLE * power(2.0, -date_diff('day', day, {NOW}) / {HALF_LIFE}.0)")} AS weight
+  SELECT user_id, topic, round({EXACT.format(GROWN)} * power(2.0, -{AGE} / {HALF_LIFE}.0), 12) AS weight
   FROM user_topic_day GROUP BY ALL
 ), fans AS (SELECT topic, count(*) AS fans FROM decayed GROUP BY topic
 ), people AS (SELECT count(DISTINCT user_id) AS n FROM decayed)

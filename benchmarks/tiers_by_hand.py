@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.people import LAST_DAY
-from helpers.segments.likelihood import FEATURES, SUMS, PayModel
+from helpers.segments.likelihood import PayModel
+from helpers.segments.pay_windows import FEATURES, SUMS
 
 WEEKS = 13
 TIERS = {

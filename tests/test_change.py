@@ -141,7 +141,7 @@ def given_of(rows: list[dict]) -> tuple:
     ]
     slices = {"channel": retention.slice_of(made.table("users", users), "channel")}
     first_seen = made.first_seen(rows)
-    return first_seen, retention.user_weeks(first_seen, made.table("user_day", rows)), slices
+    return first_seen, retention.user_weeks(made.table("user_day", rows), last_day=made.day(7 * 30 + 6)), slices
 
 
 def channel(user: str) -> str:
@@ -339,7 +339,7 @@ def test_the_planted_channel_is_named_in_its_week_and_by_rate(sample):
     closes = date.fromisocalendar(int(year), int(week), 7) + timedelta(days=7)
     run = helpers.open_run()
     first_seen, channels = run.read("first_seen"), {"channel": retention.slice_of(run.read("users"), "channel")}
-    tables = first_seen, retention.user_weeks(first_seen, run.read("user_day")), channels
+    tables = first_seen, retention.user_weeks(run.read("user_day"), last_day=run.last_day), channels
     weeks, steps = (make(*tables, last_day=closes) for make in (retention.slice_weeks, retention.steps))
     found = retention.changes(weeks, steps, paid=True)
     clear = found[found["clear"]]

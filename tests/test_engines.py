@@ -173,9 +173,11 @@ def warned_of(judged):
     """What the rules that warn find, and what each rule does to the numbers."""
     kept, roles, week = facts.timed(cleaning.kept(judged)), {"active": ["view"]}, (date(2026, 3, 2), date(2026, 3, 8))
     days, limits = facts.user_day(kept, roles), plain_suspicions.LIMITS | {"bot_events_a_day": 2}
-    suspects = cleaning.suspect_users(days, kept, limits)
-    found = cleaning.influence(judged, None, days, roles=roles, suspects=suspects, week=week, future_from=test_cleaning.FUTURE)
-    return cleaning.suspicions({"events": judged}, days, facts.same_moment(kept), roles=roles, limits=limits), found
+    lives, long = facts.lives(days), cleaning.long_days(kept, days, many=limits["bot_hours"])
+    suspects, moments = cleaning.suspect_users(lives, long, limits), facts.same_moment(kept)
+    given = {"roles": roles, "suspects": suspects, "week": week}
+    found = cleaning.influence(judged, None, days, lives, **given, future_from=test_cleaning.FUTURE)
+    return cleaning.suspicions({"events": judged}, lives, moments, suspects, roles=roles, limits=limits), found
 
 
 @pytest.mark.parametrize("kind", ["users", "spend", "units"])

@@ -23,7 +23,7 @@ from helpers.errors import InputError
 from helpers.portraits import diaries, uptake
 from helpers.portraits.attributes import PORTRAITS
 from helpers.portraits.reasons import filled
-from helpers.segments import likelihood
+from helpers.segments import pay_windows
 
 pytestmark = pytest.mark.hard
 pytest_plugins = ["engines"]
@@ -142,7 +142,7 @@ def test_moves_and_the_sizes_that_they_make_up_are_the_same_on_both(engines, tow
 
 
 def test_who_is_likely_to_pay_is_the_same_on_both_whoever_is_learned_from(engines, towns, monkeypatch):
-    monkeypatch.setattr(likelihood, "MOST_PEOPLE", 60)
+    monkeypatch.setattr(pay_windows, "MOST_PEOPLE", 60)
     both = [segments.pay_model(t.user_day, last_day=LAST_DAY, rules=RULES) for t in towns]
     for name in ("verdict", "tenths"):
         engines.agree_in_order(lambda found, name=name: getattr(found, name), both)

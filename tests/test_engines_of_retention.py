@@ -56,6 +56,10 @@ def sliced(t: SimpleNamespace, names: Sequence[str] = SLICES) -> dict:
     return retention.sliced_by(t.users, names)
 
 
+def weeks_of(t: SimpleNamespace):
+    return retention.user_weeks(t.user_day, last_day=LAST_DAY)
+
+
 def counted(t: SimpleNamespace, rule: retention.Rule) -> pd.DataFrame:
     """The cube, that of weeks by slice and tier at entry, too."""
     how = {"slices": sliced(t, ["channel"]), "pair": PAIR, "entry": ENTRY} if rule.unit == "week" else {}
@@ -85,7 +89,7 @@ TABLES = {
     "rhythms": lambda t: retention.rhythms(t.user_day, last_day=LAST_DAY, limits=LIMITS),
     "fatigue": lambda t: retention.fatigue(**given(t)),
     "touches": lambda t: retention.touches(t.sent),
-    "user_weeks": lambda t: retention.user_weeks(t.first_seen, t.user_day),
+    "deeds": lambda t: retention.user_weeks(t.user_day, last_day=LAST_DAY).deeds,
     "matched": lambda t: t.lost.apart,
 }
 FRAMES = {
@@ -109,8 +113,8 @@ FRAMES = {
     "active weeks": lambda t: retention.active_days(t.user_day, last_day=LAST_DAY, window=8, unit="week", week_start="sunday"),
     "active months": lambda t: retention.active_days(t.user_day, last_day=LAST_DAY, window=4, unit="month"),
     "active_hours": lambda t: retention.active_hours(t.user_hour, last_day=LAST_DAY),
-    "slice_weeks": lambda t: retention.slice_weeks(t.first_seen, t.user_weeks, sliced(t), last_day=LAST_DAY),
-    "steps": lambda t: retention.steps(t.first_seen, t.user_weeks, sliced(t), last_day=LAST_DAY),
+    "slice_weeks": lambda t: retention.slice_weeks(t.first_seen, weeks_of(t), sliced(t), last_day=LAST_DAY),
+    "steps": lambda t: retention.steps(t.first_seen, weeks_of(t), sliced(t), last_day=LAST_DAY),
     "usual_weeks": lambda t: retention.usual_weeks(t.slice_weeks, paid=True),
     "usual_days": lambda t: retention.usual_days(t.actives[t.actives["dimension"] == "all"].set_index("day")["dau"]),
     "changes": lambda t: retention.changes(t.slice_weeks, t.steps, paid=True),
@@ -242,7 +246,7 @@ def test_amounts_beyond_measure_are_the_same_on_both(engines):
     both = [engines.given(made.arrow(*table)) for table in (("first_seen", made.first_seen_rows(rows)), ("user_day", rows))]
     for question in (retention.slice_weeks, retention.steps):
         def answered(first_seen, user_day, asked=question):
-            return asked(first_seen, retention.user_weeks(first_seen, user_day), last_day=made.day(34))
+            return asked(first_seen, retention.user_weeks(user_day, last_day=made.day(34)), last_day=made.day(34))
 
         found = engines.agree_in_order(answered, *both)
         assert found.drop(columns=["week"], errors="ignore").max(numeric_only=True).max() > 1e24

@@ -126,7 +126,8 @@ def days_of(judged: ibis.Table, roles: dict[str, list[str]]) -> ibis.Table:
 
 def of(shop, suspects: ibis.Table | None = None, future: datetime = FUTURE) -> pd.DataFrame:
     judged = [shop.judged(kind, as_of=AS_OF, future_from=future) for kind in ("events", "users")]
-    found = cleaning.influence(*judged, days_of(judged[0], ROLES), roles=ROLES, suspects=suspects, week=WEEK, future_from=future)
+    days = days_of(judged[0], ROLES)
+    found = cleaning.influence(*judged, days, facts.lives(days), roles=ROLES, suspects=suspects, week=WEEK, future_from=future)
     checks.to_arrow(contracts.find("influence"), found)
     return found
 
@@ -231,7 +232,8 @@ def test_without_users_and_suspects_there_is_no_row_on_them(shops):
     shop = shops(logs.toml('amount = "fee"'), events_csv=logs.as_csv(HEADER, [["u1", "2026-03-03", "view", "1", ""]]))
     judged = shop.judged(as_of=AS_OF, future_from=FUTURE)
     for users in (None, shop.judged("users")):
-        found = cleaning.influence(judged, users, days_of(judged, ROLES), roles=ROLES, suspects=None, week=WEEK)
+        days = days_of(judged, ROLES)
+        found = cleaning.influence(judged, users, days, facts.lives(days), roles=ROLES, suspects=None, week=WEEK)
         assert found.empty and list(found.columns) == list(contracts.find("influence").columns)
         checks.to_arrow(contracts.find("influence"), found)
 
@@ -249,8 +251,9 @@ def test_the_bot_of_the_built_in_community_is_found_and_no_member_and_without_it
     assert sorted(days.groupby("user_id")["hours"].max())[-2] < limits["bot_hours"] / 2
 
     user_day, week = run.read("user_day"), (run.first_day, run.last_day)
-    suspects = cleaning.suspect_users(user_day, cleaning.kept(events), limits)
-    found = cleaning.influence(events, users, user_day, roles=roles, suspects=suspects, week=week, future_from=run.future_from)
+    lives, long = facts.lives(user_day), cleaning.long_days(cleaning.kept(events), user_day, many=limits["bot_hours"])
+    given = {"roles": roles, "suspects": cleaning.suspect_users(lives, long, limits), "week": week}
+    found = cleaning.influence(events, users, user_day, lives, **given, future_from=run.future_from)
     found, last = found.set_index(["rule", "subject"]), run.read("weeks").iloc[-1]
     reported = found[["active_as_reported", "net_as_reported"]].drop_duplicates().to_numpy().tolist()
     assert reported == [[last["active"], last["net"]]]

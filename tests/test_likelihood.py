@@ -18,7 +18,7 @@ from scipy import optimize, stats
 
 from helpers import contracts
 from helpers.runs import checks
-from helpers.segments import likelihood, proof
+from helpers.segments import likelihood, pay_windows, proof
 from helpers.show import words
 from helpers.show.said import likelihood as said
 
@@ -77,7 +77,7 @@ def plain(rows: list[dict], day: date) -> dict[str, dict]:
         found[name] = {
             "active_days": sum(row["active"] > 0 for row in recent),
             "dwell_minutes": sum(row.get("dwell_s", 0) for row in recent) / 60,
-            **{what: sum(row.get(what, 0) for row in recent) for what in likelihood.SUMS},
+            **{what: sum(row.get(what, 0) for row in recent) for what in pay_windows.SUMS},
             "away": min((row["age"] for row in old if row["active"]), default=tenure),
             "tenure": min(tenure, 28),
             "pay_days": sum(row.get("pay", 0) > 0 for row in old),
@@ -92,14 +92,14 @@ PREPARED = []
 def described(rows: list[dict]) -> list[dict]:
     if not PREPARED:
         PREPARED.append(
-            made.Prepared(lambda user_day: likelihood.non_payers(user_day, list(EARLIER), RULES), user_day="user_day")
+            made.Prepared(lambda user_day: pay_windows.non_payers(user_day, list(EARLIER), RULES), user_day="user_day")
         )
     return PREPARED[0](user_day=rows)
 
 
 def chances(user_day, models: dict):
     """The probabilities of non-payers at the ends of some days, of those that have one."""
-    people = likelihood.non_payers(user_day, list(models), RULES)
+    people = pay_windows.non_payers(user_day, list(models), RULES)
     found = people.select("user_id", "until", pay_probability=likelihood.likelihood(people, list(models.values())))
     return found.filter(found.pay_probability.notnull())
 
@@ -124,7 +124,7 @@ def test_probabilities_are_the_logistic_of_the_weights_and_payers_have_none(rows
     known = plain(rows + paid, LAST)
     assert set(got) == set(known) and "payer" not in got
     for name, own in known.items():
-        odds = model.intercept + sum(model.weights[what] * math.log(1 + own[what]) for what in likelihood.FEATURES)
+        odds = model.intercept + sum(model.weights[what] * math.log(1 + own[what]) for what in pay_windows.FEATURES)
         assert got[name]["pay_probability"] == pytest.approx(1 / (1 + math.exp(-odds)), abs=2e-9)
 
 
@@ -198,9 +198,9 @@ def test_what_happens_later_changes_no_model(rows, model):
     same(modelled(rows + later), model)
 
 
-@pytest.mark.parametrize("most", [likelihood.MOST_PEOPLE, 40])
+@pytest.mark.parametrize("most", [pay_windows.MOST_PEOPLE, 40])
 def test_order_and_pseudonyms_change_no_model(rows, most, monkeypatch):
-    monkeypatch.setattr(likelihood, "MOST_PEOPLE", most)
+    monkeypatch.setattr(pay_windows, "MOST_PEOPLE", most)
     rng = random.Random(9)
     names = sorted({row["user_id"] for row in rows})
     other = dict(zip(names, rng.sample([f"x{number}" for number in range(9999)], len(names)), strict=True))
@@ -210,7 +210,7 @@ def test_order_and_pseudonyms_change_no_model(rows, most, monkeypatch):
 
 
 def test_of_too_many_people_some_stand_for_all(rows, model, monkeypatch):
-    monkeypatch.setattr(likelihood, "MOST_PEOPLE", 200)
+    monkeypatch.setattr(pay_windows, "MOST_PEOPLE", 200)
     fewer, whole = modelled(rows).verdict.iloc[0], model.verdict.iloc[0]
     counts = ["people", "paid", "learned_people", "learned_paid"]
     assert fewer[counts].tolist() == whole[counts].tolist()

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import ibis
 import made
 import numpy as np
 import pandas as pd
@@ -14,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import contracts, facts, retention
+from helpers import contracts, facts, retention, segments
 from helpers.errors import InputError
 from helpers.retention import periods
 from helpers.retention.cohort import members as counting
+from helpers.retention.cohort.at_hand import AtHand
 
 NAMES = {"view": ("active",), "post": ("active", "create"), "buy": ("active", "pay"), "back": ("refund",)}
 ROLES = {role: [name for name, roles in NAMES.items() if role in roles] for role in ("active", "create", "pay", "refund")}
@@ -165,6 +167,28 @@ def test_by_bits_and_by_a_join_as_on_spark_the_numbers_are_the_same(log, unit, s
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(counting, "BITS", 0)
             pd.testing.assert_frame_equal(counted(days, **how), by_bits)
+
+
+@given(logs(), st.sampled_from(["day", "week", "month"]), st.integers(0, 20), st.booleans())
+@settings(made.AS_FOUND, max_examples=8)
+def test_what_is_at_hand_tells_the_same_as_all_days(log, unit, after, by_bits):
+    rule = retention.Rule(unit=unit, horizon=3, brackets=((1, 2), (0, 70)))
+    days, users = user_day(log, ZoneInfo("UTC")), [{"user_id": "a", "channel": "ads"}, {"user_id": "b", "channel": "friend"}]
+    last_day = last_day_of(log, after)
+    last_day += timedelta(days=6 - last_day.weekday())
+    how = {"slices": retention.sliced_by(made.table("users", users), ["channel"]), "rule": rule, "entry": LIMITS}
+    how |= {"last_day": last_day}
+    first_seen = facts.first_seen(days.mutate(refund=ibis.literal(0, "int64"), refunded=ibis.literal(0, "decimal(38, 4)")))
+    hand = AtHand(
+        segments.blocks(days, last_day=last_day), retention.bought(days, last_day=last_day),
+        retention.entries(first_seen, days, last_day=last_day, weeks=60),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "BITS", 60 if by_bits else 0)
+        hand = retention.members_at_hand(days, **how, hand=hand)
+        for counted in (retention.cohort_cube, retention.cohort_spans):
+            expected = counted(days, **how, pair=("channel", "entry_activity"))
+            pd.testing.assert_frame_equal(counted(days, **how, pair=("channel", "entry_activity"), hand=hand), expected)
 
 
 def test_a_log_of_few_periods_is_counted_by_bits_and_one_of_many_by_a_join():

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import paths, segments
-from helpers.segments import likelihood, value
+from helpers.segments import likelihood, pay_windows, value
 
 MODULE = sys.modules["helpers.segments.tiers"]  # by its name the package has the function
 TODAY = made.day(230)
@@ -209,7 +209,7 @@ def test_who_pays_is_no_potential_payer_and_who_has_no_chance_neither(monkeypatc
 def test_chances_follow_from_what_the_model_describes_people_by(monkeypatch):
     """A model that learns from people as `non_payers` describes them serves people whom the panel describes alike."""
     rows, signed_up = crowd(6, people=90)
-    weights = {name: 0.3 - 0.1 * at for at, name in enumerate(likelihood.FEATURES)}
+    weights = {name: 0.3 - 0.1 * at for at, name in enumerate(pay_windows.FEATURES)}
     nothing = pd.DataFrame()
     ends = [TODAY - timedelta(days=back) for back in (28, 7, 0)]
     refused = ["", "alike", ""]
@@ -219,7 +219,7 @@ def test_chances_follow_from_what_the_model_describes_people_by(monkeypatch):
     }
     given = tables(rows, signed_up)
     found = segments.history(*given, last_days=ends, rules=rules(activity={"days": 14}), models=models).to_pandas()
-    people = likelihood.non_payers(given[1], ends, rules())
+    people = pay_windows.non_payers(given[1], ends, rules())
     expected = people.select("user_id", "nth", chance=likelihood.likelihood(people, list(models.values()))).to_pandas()
     known = {(user, ends[nth]): chance for user, nth, chance in expected.itertuples(index=False) if chance == chance}
     chances = found.dropna(subset="pay_probability")

@@ -133,7 +133,9 @@ def test_with_the_facts_at_hand_the_findings_are_the_same():
     log = {"events": rows, "users": [{"user_id": user, "registered_at": START + timedelta(hours=1)} for user in PEOPLE[:2]]}
     judged = {kind: plain.judged(kind, own) for kind, own in log.items()}
     kept = facts.timed(cleaning.kept(judged["events"]))
-    given_facts = facts.user_day(kept, ROLES), facts.same_moment(kept)
+    days = facts.user_day(kept, ROLES)
+    lives, long = facts.lives(days), cleaning.long_days(kept, days, many=plain.LIMITS["bot_hours"])
+    given_facts = lives, facts.same_moment(kept), cleaning.suspect_users(lives, long, plain.LIMITS)
     found = cleaning.suspicions(judged, *given_facts, roles=ROLES, limits=plain.LIMITS)
     assert set(found["rule"]) >= {"bot", "near_duplicate", "before_sign_up", "unknown_user"}
     pd.testing.assert_frame_equal(found, found_in(log))
@@ -145,8 +147,9 @@ class Suspects:
     def __init__(self, limits: dict) -> None:
         self.con, self.label = made.backend().con, f"log_{secrets.token_hex(6)}"
         table = made.backend().create_table(self.label, self.arrow([]))
-        days = table.group_by(["user_id", "day"]).agg(events=table.count())
-        found = cleaning.suspect_users(days, table, limits)
+        days = table.group_by(["user_id", "day"]).agg(events=table.count(), active=table.count(), pay=table.count())
+        long = cleaning.long_days(table, days, many=limits["bot_hours"])
+        found = cleaning.suspect_users(facts.lives(days), long, limits)
         self.sql = made.backend().compile(found.select("user_id", "why"))
 
     def arrow(self, rows: list[dict]) -> pa.Table:

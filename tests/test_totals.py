@@ -9,6 +9,7 @@ import pytest
 import test_week_ends as week_ends
 from test_week_ends import NEWEST, WEEK
 
+from helpers import facts as made_facts
 from helpers import paths, portraits
 from helpers.portraits import uptake
 from helpers.runs import totals
@@ -21,13 +22,16 @@ def root(tmp_path, monkeypatch):
 
 
 def told(facts, last_day, *, half_life: float = 14, kept: bool = True):
-    """Portraits, interests and what forecasts are made of, in order; from totals that are kept or anew."""
+    """Portraits, interests, what forecasts are made of and what all days come to, in order; from kept totals or anew."""
     run, tables = week_ends.opened(facts, last_day)
     topics = tables.pop("user_topic_day")
     by = {"last_day": last_day} | ({"totals": partial(totals.table, run)} if kept else {})
     interests = portraits.interests(topics, half_life_days=half_life, **by)
     people = portraits.portraits(**tables, interests=interests, **by)
-    every = [people, interests, uptake.past(topics, memory=224, **by)]
+    days, lives = tables["user_day"], made_facts.lives
+    given = {"of": "user_day", "by": ["user_id"], "last_day": last_day, "how": made_facts.LIVES}
+    lives = totals.table(run, "lives", days, lives, **given) if kept else lives(days)
+    every = [people, interests, uptake.past(topics, memory=224, **by), lives]
     return [sorted(table.to_pyarrow().to_pylist(), key=lambda row: (row["user_id"], row.get("topic"))) for table in every]
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import made
 import pytest
+import test_likelihood
 import test_portraits
 import test_segments
 import test_tagging
@@ -154,6 +155,36 @@ def test_flows_of_tiers_at_hand_are_those_that_would_be_worked_out(rooted):
     assert flows(facts, NEWEST + WEEK, at_hand=True)[1] == []
 
 
+def test_windows_of_paying_that_are_over_are_looked_at_once_and_for_all(rooted):
+    rows, asked = [*test_likelihood.crowd(600, blocks=7), {"user_id": "first", "day": made.day(0), "active": 1}], []
+
+    def models(last_day: date):
+        run, tables = opened({"user_day": rows}, last_day)
+
+        def keep(make, day: date, number: int):
+            def noted(*given):
+                asked.append(given)
+                return make(*given)
+
+            own = {"of": ["user_day"], "given": None, "last_day": day, "days": segments.WINDOW_DAYS}
+            return week_ends.table(run, "pay_windows", noted, weeks=number, **own)
+
+        given = {"last_day": last_day, "rules": test_segments.rules(), "weeks": 2}
+        found, anew = (segments.week_models(tables["user_day"], **given, **own) for own in ({"keep": keep}, {}))
+        for day, model in found.items():
+            test_likelihood.same(model, anew[day])
+        return found[last_day]
+
+    window = timedelta(days=segments.WINDOW_DAYS)
+    end = made.day(6 * segments.WINDOW_DAYS - 1)  # of the sixth window
+    assert not models(end + timedelta(days=21)).refused
+    assert asked == [(end, 3)], "the models of all three weeks learn and are tested on these"
+    models(end + timedelta(days=27))
+    assert len(asked) == 1, "no window has ended"
+    assert not models(end + window).refused
+    assert asked[1:] == [(end + window, 1)]
+
+
 def test_a_late_row_makes_the_ends_after_it_anew_and_a_row_of_long_ago_all(rooted):
     facts = crowd()
     conditions(facts, NEWEST)
@@ -214,18 +245,6 @@ def test_what_one_notebook_keeps_is_not_swept_away_by_the_next(rooted, monkeypat
     assert after == tuple((found, []) for found, _ in before)
 
 
-def test_what_was_made_by_other_rules_goes_first(rooted, monkeypatch):
-    monkeypatch.setattr(week_ends, "TIMES_KEPT", 1)
-    facts = crowd()
-    for half_life in (28, 14):
-        conditions(facts, NEWEST, half_life=half_life)
-    found, asked = conditions(facts, NEWEST + WEEK)
-    assert asked == [NEWEST + WEEK]
-    conditions(facts, NEWEST + WEEK, half_life=28)
-    rooted("anew")
-    assert conditions(facts, NEWEST + WEEK)[0] == found
-
-
 def test_only_the_newest_ends_stay_on_the_disk(rooted, monkeypatch):
     monkeypatch.setattr(week_ends, "TIMES_KEPT", 1)
     facts = crowd()
@@ -233,3 +252,11 @@ def test_only_the_newest_ends_stay_on_the_disk(rooted, monkeypatch):
         conditions(facts, NEWEST - ago * WEEK)
     assert len(list((paths.built("club") / "week_ends" / "tag_conditions").glob("*.parquet"))) == 2
     assert conditions(facts, NEWEST)[1] == []
+
+
+def test_what_other_rules_gave_does_not_push_out_the_oldest_ends(rooted, monkeypatch):
+    monkeypatch.setattr(paths, "is_nobodys", lambda path: True)
+    facts = crowd()
+    for half_life in (10, 11, 12, 13):
+        conditions(facts, NEWEST, half_life=half_life)
+    assert conditions(facts, NEWEST, half_life=13)[1] == []

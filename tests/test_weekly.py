@@ -42,7 +42,7 @@ def artefacts(rows: list[dict], week: int) -> tuple[pd.DataFrame, ...]:
 
 def totals(rows: list[dict]) -> pd.DataFrame:
     days = made.table("user_day", rows)
-    return weekly.weeks(retention.user_weeks(facts.first_seen(days), days))
+    return weekly.weeks(retention.user_weeks(days, last_day=sunday(60)))
 
 
 @cache
@@ -51,7 +51,7 @@ def changes_of(number: int, week: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = next(rows for weeks in range(1, 21) if len(rows := crowd(weeks)) == number)
     days, until = made.table("user_day", rows), {"last_day": sunday(week)}
     first_seen = facts.first_seen(days)
-    given = first_seen, retention.user_weeks(first_seen, days)
+    given = first_seen, retention.user_weeks(days, **until)
     slices, steps = retention.slice_weeks(*given, **until), retention.steps(*given, **until)
     watched = weekly.watched(paid=True, creates=True)
     changes = retention.changes(slices, steps, paid=True, watched=watched)

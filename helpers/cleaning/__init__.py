@@ -13,7 +13,9 @@ from helpers.cleaning.accounts import (
     by_reason,
     by_rule,
     check_limits,
+    counts,
     coverage,
+    kinds,
     ledger,
     over_limits,
     quarantined,
@@ -21,11 +23,12 @@ from helpers.cleaning.accounts import (
     volume,
 )
 from helpers.cleaning.browsing import by_day, examples
-from helpers.cleaning.influence import influence, suspect_users
+from helpers.cleaning.influence import influence, long_days, suspect_users
 from helpers.cleaning.judging import STATUSES, column_of, judge, kept
 from helpers.cleaning.suspicions import suspicions
 
 __all__ = [
-    "STATUSES", "by_day", "by_reason", "by_rule", "check_limits", "column_of", "coverage", "examples", "influence", "judge",
-    "kept", "ledger", "over_limits", "quarantined", "reasons", "suspect_users", "suspicions", "volume",
+    "STATUSES", "by_day", "by_reason", "by_rule", "check_limits", "column_of", "counts", "coverage", "examples", "influence",
+    "judge", "kept", "kinds", "ledger", "long_days", "over_limits", "quarantined", "reasons", "suspect_users", "suspicions",
+    "volume",
 ]  # fmt: skip

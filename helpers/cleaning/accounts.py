@@ -93,16 +93,41 @@ VOLUME = contracts.declare(
 )
 
 
+def counts(judged: ibis.Table) -> ibis.Table:
+    """How many rows of a file there are of each kind and day, and what became of them: few rows, to be asked instead of all.
+
+    Returns:
+        `_source`, `_file`, `_table`, `_status`, `_reason`, `_selected`, `kind` (name of the event; for other tables the table
+        itself), `day` (local, where the table has one) and of events the `hour`; `rows`, `changed` (of the kept, with a cell
+        emptied), `line` and `byte` of the first.
+    """
+    there = {"ts", "event"} <= set(judged.columns)
+    days = [judged[column] for column in LOCAL_DAYS if column in judged.columns and judged[column].type().is_date()]
+    keys = ["_source", "_file", "_table", "_status", "_reason", "_selected"]
+    own = judged.mutate(
+        kind=ibis.coalesce(judged.event if there else judged["_table"], ""), day=days[0] if days else ibis.null("date"),
+        hour=judged.hour.cast("int64") if there else ibis.null("int64"),
+    )  # fmt: skip
+    return own.group_by([*keys, "kind", "day", "hour"]).agg(
+        rows=own.count(), changed=((own["_status"] == "kept") & own["_emptied"].notnull()).sum().cast("int64"),
+        line=own["_line"].min(), byte=own["_byte"].min(),
+    )
+
+
 def reasons(*judged: ibis.Table) -> pd.DataFrame:
-    """Why rows were set aside: one row per table, file, status and reason, kept rows among them (contract `reasons`)."""
+    """Why rows were set aside: one row per table, file, status and reason, kept rows among them (contract `reasons`).
+
+    Args:
+        judged: Rows as `judge` gives them, or the `counts` of them.
+    """
     counted = [
         table.group_by(table=table["_table"], file=table["_file"], status=table["_status"], reason=table["_reason"]).agg(
-            rows=table.count(),
-            changed=((table["_status"] == "kept") & table["_emptied"].notnull()).sum(),
-            first_line=table["_line"].min(),
-            first_byte=table["_byte"].min().cast("float64"),
+            rows=table.rows.sum().cast("int64"),
+            changed=table.changed.sum().cast("int64"),
+            first_line=table.line.min(),
+            first_byte=table.byte.min().cast("float64"),
         )
-        for table in judged
+        for table in map(_counted, judged)
     ]
     found = pd.concat([table.to_pandas() for table in counted], ignore_index=True)
     return found.sort_values(["table", "file", "status", "reason"], ignore_index=True).astype(
@@ -201,28 +226,44 @@ def over_limits(found: pd.DataFrame, ledger: pd.DataFrame, *, quarantined: float
     return over
 
 
-def coverage(judged: list[ibis.Table]) -> pd.DataFrame:
-    """What arrived up to the end of the week, by table and kind of event (contract `coverage`)."""
+def _counted(judged: ibis.Table) -> ibis.Table:
+    return judged if "rows" in judged.columns else counts(judged)
+
+
+def kinds(kept: ibis.Table) -> ibis.Table:
+    """Who has events of which kind: a row for each `user_id` and `kind` (name of the event), with the number of `rows`."""
+    kind = ibis.coalesce(kept.event, "")
+    return kept.group_by("user_id", kind=kind).agg(rows=kept.count())
+
+
+def coverage(judged: list[ibis.Table], counted: ibis.Table | None = None, who: ibis.Table | None = None) -> pd.DataFrame:
+    """What arrived up to the end of the week, by table and kind of event (contract `coverage`).
+
+    Args:
+        judged: Rows as `judge` gives them, of events first.
+        counted, who: The `counts` and `kinds` of the events, where they are at hand.
+    """
     parts = []
-    for table in judged:
-        kind = table.event if {"ts", "event"} <= set(table.columns) else table["_table"]
-        user = table.user_id if "user_id" in table.columns else ibis.null("string")
-        days = [table[column] for column in LOCAL_DAYS if column in table.columns and table[column].type().is_date()]
-        seen = table.mutate(_kind=ibis.coalesce(kind, ""), _user=user, _day=days[0] if days else ibis.null("date"))
-        counted = seen["_selected"] & ~seen["_status"].isin(["after_as_of", "duplicates"])
-        seen = seen.filter(counted & (seen["_kind"] != ""))
+    for number, table in enumerate(judged):
+        seen, people = _counted(table), table.filter(table["_status"] == "kept")
+        seen = counted if number == 0 and counted is not None else seen
+        seen = seen.filter(seen["_selected"] & ~seen["_status"].isin(["after_as_of", "duplicates"]) & (seen.kind != ""))
         is_kept = seen["_status"] == "kept"
-        parts.append(
-            seen.group_by(table=seen["_table"], kind=seen["_kind"]).agg(
-                rows=seen.count(),
-                set_aside=(~is_kept).sum(),
-                kept=is_kept.sum(),
-                users=seen["_user"].nunique(where=is_kept),
-                first_day=seen["_day"].min(where=is_kept),
-                last_day=seen["_day"].max(where=is_kept),
-            )
-        )
-    found = pd.concat([part.to_pandas() for part in parts], ignore_index=True)
+        part = seen.group_by(table=seen["_table"], kind=seen.kind).agg(
+            rows=seen.rows.sum(), set_aside=seen.rows.sum(where=~is_kept).fill_null(0),
+            kept=seen.rows.sum(where=is_kept).fill_null(0),
+            first_day=seen.day.min(where=is_kept), last_day=seen.day.max(where=is_kept),
+        ).to_pandas()  # fmt: skip
+        if number == 0 and who is not None:
+            people = who.group_by("kind").agg(users=who.count())
+        elif "user_id" in table.columns:
+            kind = ibis.coalesce(people.event, "") if {"ts", "event"} <= set(table.columns) else people["_table"]
+            people = people.group_by(kind=kind).agg(users=people.user_id.nunique())
+        else:
+            people = None
+        users = {} if people is None else people.to_pandas().set_index("kind")["users"]
+        parts.append(part.assign(users=part["kind"].map(users).fillna(0)))
+    found = pd.concat(parts, ignore_index=True)[list(COVERAGE.columns)]
     found = found.astype(dict.fromkeys(("rows", "set_aside", "kept", "users"), "int64"))
     return found.sort_values(["table", "rows", "kind"], ascending=[True, False, True], ignore_index=True)
 

@@ -15,12 +15,16 @@ _DIGIT, _LARGE, _SMALL, _OTHER = re.compile(r"\d"), re.compile(r"[A-Z]"), re.com
 def by_day(judged: ibis.Table, day: str = "day", *, until: date) -> pd.DataFrame:
     """Rows of a judged table by local day and what became of them; rows without a day or of a later one are left out.
 
+    Args:
+        judged: As `judge` gives it, or `counts` of it.
+
     Returns:
         `day`, `reason` (kept, or why a row was set aside) and `rows`, one row a day and reason, every pair.
     """
     told = judged.filter(judged[day].cast("date") <= until)
+    rows = told.rows.sum().cast("int64") if "rows" in told.columns else told.count()
     reason = ibis.ifelse(told["_status"] == "kept", "kept", told["_reason"])
-    counted = told.group_by(day=told[day].cast("date"), reason=reason).agg(rows=ibis._.count()).to_pandas()
+    counted = told.group_by(day=told[day].cast("date"), reason=reason).agg(rows=rows).to_pandas()
     if counted.empty:
         return pd.DataFrame({"day": pd.to_datetime([]), "reason": pd.Series(dtype="str"), "rows": pd.Series(dtype="int64")})
     wide = counted.assign(day=pd.to_datetime(counted["day"]))

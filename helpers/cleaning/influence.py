@@ -57,6 +57,7 @@ def influence(
     judged_events: ibis.Table,
     judged_users: ibis.Table | None,
     user_day: ibis.Table,
+    lives: ibis.Table,
     *,
     roles: dict[str, list[str]],
     suspects: ibis.Table | None,
@@ -71,15 +72,16 @@ def influence(
     Args:
         judged_events, judged_users: As `judge` gives them; no users table is no rule on unknown people.
         user_day: The facts of that name, of the kept events.
+        lives: What they come to, as `facts.lives` gives them, up to the end of the week.
         suspects: As `suspect_users` gives them; None is no rule on them.
         week: Monday and Sunday of the report's week.
         future_from: As for `judge`.
     """
     out = _left_out(judged_events, future_from)
     concerned = _concerned(out)
-    left_out = {"unknown_user": _unknown(user_day, judged_users), "bot": suspects}
+    left_out = {"unknown_user": _unknown(lives, judged_users), "bot": suspects}
     left_out = {rule: users for rule, users in left_out.items() if users is not None}
-    totals = _totals(_people(user_day, out, concerned, roles, week), len(concerned), left_out)
+    totals = _totals(_people(user_day, lives, out, concerned, roles, week), len(concerned), left_out)
     reported = [totals[f"{name}_0"] for name in MEASURES]
     rows = []
     for number, (rule, subject, count, reason) in enumerate(concerned, start=1):
@@ -141,20 +143,27 @@ def _concerned(out: ibis.Table) -> list[tuple[str, str, int, str]]:
 
 
 def _people(
-    user_day: ibis.Table, out: ibis.Table, concerned: list[tuple], roles: dict[str, list[str]], week: tuple[date, date]
+    user_day: ibis.Table, lives: ibis.Table, out: ibis.Table, concerned: list[tuple], roles: dict[str, list[str]],
+    week: tuple[date, date],
 ) -> ibis.Table:
-    """For each person first active day, activity of the week and its net amount: of the kept rows (0), and without each rule."""
+    """For each person first active day, activity of the week and its net amount: of the kept rows (0), and without each rule.
+
+    Of the kept rows before the week only each person's first active day matters, and how many events there were.
+    """
     monday, sunday = week
     out = out.filter(out.counts)
     numbers = [((out.rule == rule) & (out.subject == subject), at) for at, (rule, subject, *_) in enumerate(concerned, 1)]
-    own = user_day.select(
-        "user_id", "day", active=user_day.active > 0, net=user_day.net, events=user_day.events, number=ibis.literal(0, "int64")
-    )
+    none = ibis.literal(0, "int64")
+    own = user_day.filter(user_day.day.between(monday, sunday))
+    own = own.select("user_id", "day", active=own.active > 0, net=own.net, events=none, number=none)
+    first, net = lives.first_active_day, NOTHING.cast(user_day.net.type())
+    day = ibis.coalesce(first, lives.first_day)
+    own = own.union(lives.select("user_id", day=day, active=first.notnull(), net=net, events=lives.events, number=none))
     if numbers:
         active = out.event.isin(roles.get("active") or [""])
         number = ibis.cases(*((holds, ibis.literal(at, "int64")) for holds, at in numbers))
         net = _net(out, roles).cast(user_day.net.type())
-        own = own.union(out.select("user_id", "day", active=active, net=net, events=ibis.literal(0, "int64"), number=number))
+        own = own.union(out.select("user_id", "day", active=active, net=net, events=none, number=number))
     seen = own.filter(own.day <= sunday)
     in_week = seen.day >= monday
     made = {"rows": seen.events.sum()}
@@ -175,12 +184,11 @@ def _net(events: ibis.Table, roles: dict[str, list[str]]) -> ibis.Value:
     return ibis.cases((pays & refunds, both), (pays, amount), (refunds, -amount.abs()), else_=NOTHING)
 
 
-def _unknown(user_day: ibis.Table, judged_users: ibis.Table | None) -> ibis.Table | None:
+def _unknown(lives: ibis.Table, judged_users: ibis.Table | None) -> ibis.Table | None:
     """People of the kept events whom the users table does not have; None where there is no users table."""
     if judged_users is None or judged_users.limit(1).to_pandas().empty:
         return None
-    people = user_day.select("user_id").distinct()
-    return people.anti_join(judged_users.filter(judged_users["_status"] == "kept"), "user_id")
+    return lives.select("user_id").anti_join(judged_users.filter(judged_users["_status"] == "kept"), "user_id")
 
 
 def _totals(people: ibis.Table, rules: int, left_out: dict[str, ibis.Table]) -> dict:
@@ -219,24 +227,31 @@ def _frame(rows: list[list]) -> pd.DataFrame:
     return made.astype({name: "float64" for name in INFLUENCE.nullable if NUMBERS[name][0] == "int64"})
 
 
-def suspect_users(user_day: ibis.Table, events: ibis.Table, limits: dict[str, float]) -> ibis.Table:
+def long_days(events: ibis.Table, user_day: ibis.Table, *, many: float) -> ibis.Table:
+    """People with events in so `many` different local hours of a day, or more: `user_id`, and `long`, the number of such days.
+
+    Hours are counted where there can be so many alone: in so many hours one has made as many events at least.
+    """
+    busy = user_day.filter(user_day.events >= many).select("user_id", "day")
+    own = events.semi_join(busy, ["user_id", "day"])
+    days = own.group_by(["user_id", "day"]).agg(hours=own.hour.nunique())
+    days = days.filter(days.hours >= many)
+    return days.group_by("user_id").agg(long=days.count())
+
+
+def suspect_users(lives: ibis.Table, long: ibis.Table, limits: dict[str, float]) -> ibis.Table:
     """People whose events look like a machine's.
 
-    Hours are counted for those alone who can be suspects: in so many hours one has made as many events at least.
-
     Args:
-        user_day: `user_id`, `day` and `events` of the kept events.
-        events: Kept events.
+        lives: Of the kept events, as `facts.lives` gives them.
+        long: The days of `bot_hours` hours, as `long_days` gives them.
         limits: Section `suspicions` of rules.toml: `bot_events_a_day` events on a local day; `bot_share` of all events,
             where there are 20 people or more; events in `bot_hours` different local hours on each of `bot_days` days.
 
     Returns:
         `user_id`, `events`, `most` on a day, `share` of all, `long` (days of so many hours), `why` (the first reason that holds).
     """
-    people = user_day.group_by("user_id").agg(
-        events=user_day.events.sum().cast("int64"), most=user_day.events.max(),
-        full=(user_day.events >= limits["bot_hours"]).sum(),
-    )  # fmt: skip
+    people = lives.select("user_id", "events", "most")
     everyone = ibis.window()
     total = people.events.sum().over(everyone).cast("float64")
     people = people.mutate(share=people.events / total, people=people.count().over(everyone))
@@ -246,11 +261,8 @@ def suspect_users(user_day: ibis.Table, events: ibis.Table, limits: dict[str, fl
         (many, "too many events on a day"), (large, "too large a share of all events"), else_=ibis.null("string")
     )
     people = people.mutate(why=why)
-    people = people.filter(people.why.notnull() | (people.full >= limits["bot_days"]))
-    own = events.semi_join(people, "user_id")
-    days = own.group_by(["user_id", "day"]).agg(hours=own.hour.nunique())
-    long = days.group_by("user_id").agg(long=(days.hours >= limits["bot_hours"]).sum())
-    met = people.drop("people", "full").inner_join(long, "user_id")
+    met = people.drop("people").left_join(long.select("user_id", "long"), "user_id").drop("user_id_right")
+    met = met.mutate(long=met.long.fill_null(0))
     night = ibis.ifelse(met.long >= limits["bot_days"], "active through day and night", ibis.null("string"))
     found = met.mutate(why=ibis.coalesce(met.why, night))
     return found.filter(found.why.notnull()).select("user_id", "events", "most", "share", "long", "why")

@@ -9,9 +9,9 @@ from decimal import ROUND_CEILING, Decimal
 import ibis
 import pandas as pd
 
-from helpers import contracts
+from helpers import contracts, facts
 from helpers.cleaning import rhythm, spelling, telling
-from helpers.cleaning.influence import check_suspicion_limits, suspect_users
+from helpers.cleaning.influence import check_suspicion_limits, long_days, suspect_users
 from helpers.cleaning.telling import Wrong, finding, nowhere, percent, plural
 
 MOST = 20  # people, or names of several spellings, that are told singly
@@ -40,8 +40,10 @@ SUSPICIONS = contracts.declare(
 
 def suspicions(
     judged: dict[str, ibis.Table],
-    user_day: ibis.Table | None = None,
+    lives: ibis.Table | None = None,
     same_moment: ibis.Table | None = None,
+    suspects: ibis.Table | None = None,
+    counts: ibis.Table | None = None,
     *,
     roles: dict[str, list[str]],
     limits: dict[str, float],
@@ -56,7 +58,8 @@ def suspicions(
 
     Args:
         judged: Rows of each kind of source as `judge` gives them; a kind may be missing or empty.
-        user_day, same_moment: The facts of these names, of the kept events; counted anew where not given.
+        lives, suspects: As `facts.lives` and `suspect_users` give them; counted anew where not both are given.
+        same_moment, counts: The facts of that name, and the `counts` of judged events; counted anew where not given.
         limits: Section `suspicions` of rules.toml.
         first_day, data_until: First and last local day that the data reach; days of kept events outside them are not
             compared. Where not given, the first and last day with a kept event.
@@ -75,19 +78,27 @@ def suspicions(
     found, people = [], None
     if "events" in rows:
         events = rows["events"]
-        days = events.group_by(["user_id", "day"]).agg(events=events.count()) if user_day is None else user_day
-        people = days.group_by("user_id").agg(first=days.day.min())
+        if lives is None or suspects is None:
+            lives, suspects = _lives(events, limits)
+        people = lives.select("user_id", first=lives.first_day)
     wrong = [*_unknown_users(rows, people), *_impossible_ages(rows, as_of_day)]
     if "events" in rows:
         wrong += [*_before_sign_up(rows, people), *_near_duplicates(events, same_moment, exact_dropped)]
         wrong += _without_amount(events, roles, has_amounts)
-        found += [*_bots(events, days, limits), *_outliers(events, roles, limits["outlier_share"])]
-        found += _out_of_rhythm(events, limits, (first_day, data_until), as_of_day)
+        found += [*_bots(events, suspects, limits), *_outliers(events, roles, limits["outlier_share"])]
+        found += _out_of_rhythm(events, counts, limits, (first_day, data_until), as_of_day)
     return _frame([*found, *telling.told([*wrong, *_several_arms(rows)]), *_spellings(rows, experiments)])
 
 
-def _bots(events: ibis.Table, days: ibis.Table, limits: dict[str, float]) -> Iterator[dict]:
-    suspects = suspect_users(days, events, limits).cache()
+def _lives(events: ibis.Table, limits: dict[str, float]) -> tuple[ibis.Table, ibis.Table]:
+    many = limits["bot_hours"]
+    days = events.group_by(["user_id", "day"]).agg(events=events.count())
+    lives = facts.lives(days.mutate(active=days.events, pay=ibis.literal(0)))
+    return lives, suspect_users(lives, long_days(events, days, many=many), limits)
+
+
+def _bots(events: ibis.Table, suspects: ibis.Table, limits: dict[str, float]) -> Iterator[dict]:
+    suspects = suspects.cache()
     total = suspects.aggregate(people=suspects.count(), rows=suspects.events.sum()).to_pandas().iloc[0]
     if not total["people"]:
         return
@@ -157,9 +168,11 @@ def _outliers(events: ibis.Table, roles: dict[str, list[str]], share: float) -> 
 
 
 def _out_of_rhythm(
-    events: ibis.Table, limits: dict[str, float], reach: tuple[date | None, date | None], as_of_day: date | None
+    events: ibis.Table, counts: ibis.Table | None, limits: dict[str, float], reach: tuple[date | None, date | None],
+    as_of_day: date | None,
 ) -> Iterator[dict]:
-    hours = events.group_by(["day", "hour"]).agg(events=events.count()).to_pandas()
+    counted = events.mutate(rows=1) if counts is None else counts.filter(counts["_status"] == "kept")
+    hours = counted.group_by(["day", "hour"]).agg(events=counted.rows.sum().cast("int64")).to_pandas()
     if hours.empty:
         return
     seen = pd.to_datetime(hours["day"])

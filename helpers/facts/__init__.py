@@ -12,7 +12,9 @@ A local day is cut in the dataset's zone.
 from __future__ import annotations
 
 from helpers.facts.days import (
+    LIVES,
     first_seen,
+    lives,
     same_moment,
     summary,
     timed,
@@ -27,5 +29,5 @@ from helpers.facts.replies import reply_day
 from helpers.facts.sessions import sessions
 from helpers.facts.tables import ROLES
 
-__all__ = ["OPTIONAL", "ROLES", "Layers", "first_seen", "reply_day", "same_moment", "sessions", "summary", "timed",
-           "user_campaign_day", "user_day", "user_hour", "user_kind_day", "user_topic_day"]  # fmt: skip
+__all__ = ["LIVES", "OPTIONAL", "ROLES", "Layers", "first_seen", "lives", "reply_day", "same_moment", "sessions", "summary",
+           "timed", "user_campaign_day", "user_day", "user_hour", "user_kind_day", "user_topic_day"]  # fmt: skip

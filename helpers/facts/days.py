@@ -18,13 +18,23 @@ def timed(events: ibis.Table) -> ibis.Table:
 
 def first_seen(user_day: ibis.Table) -> ibis.Table:
     """First days of each user (contract `first_seen`)."""
+    return lives(user_day).drop("events", "most")
+
+
+def lives(user_day: ibis.Table) -> ibis.Table:
+    """What all days of each user come to: a row a user as in `first_seen`, with `events` (their number) and `most` (on a day)."""
     active, pays = user_day.active > 0, user_day.pay > 0
     return user_day.group_by("user_id").agg(
         first_day=user_day.day.min(),
         first_active_day=user_day.day.min(where=active),
         last_active_day=user_day.day.max(where=active),
         first_pay_day=user_day.day.min(where=pays),
+        events=user_day.events.sum().cast("int64"),
+        most=user_day.events.max(),
     )
+
+
+LIVES = {"first_day": "min", "first_active_day": "min", "first_pay_day": "min", "most": "max"}  # of lives in several spans
 
 
 def visits(events: ibis.Table, roles: dict[str, list[str]], before: ibis.Table | None = None) -> ibis.Table:

@@ -5,6 +5,7 @@ Ages count whole local days: what happened on the last day is 0 days old.
     attributes   the portrait itself
     families     what it is made of, by source
     topics       decayed interests, which portraits read
+    totals       what the days of a whole history add up to, which a run can keep
     drift        whether interests moved within four weeks, for each person and for the community
     diaries      what drift compares: the topics of each day
     reshuffling  what chance alone would move: the days in random orders

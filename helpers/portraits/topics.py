@@ -77,7 +77,7 @@ def decayed(
     def grown(rows: ibis.Table) -> ibis.Table:
         age = (rows.day.epoch_days() - start).cast("float64")  # else Spark divides to six places
         weight = rows.weight.cast("float64") * ibis.literal(2.0) ** (age / float(half_life_days))
-        rows = rows.mutate(grown=_exact(weight))
+        rows = rows.mutate(grown=exact(weight))
         return rows.group_by(list(by)).agg(grown=rows.grown.sum(), last=rows.day.max())
 
     name, given = f"topics-{float(half_life_days)}", [start, float(half_life_days)]
@@ -97,10 +97,11 @@ def _with_rarity(weights: ibis.Table, crowd: list[str]) -> ibis.Table:
 
 def exact_sum(value: ibis.Value) -> ibis.Value:
     """The sum of a floating point column to 12 decimal places, which is the same in any order of its rows."""
-    return _exact(value).sum().cast("float64")
+    return exact(value).sum().cast("float64")
 
 
-def _exact(value: ibis.Value) -> ibis.Value:
+def exact(value: ibis.Value) -> ibis.Value:
+    """A floating point column as decimals of 12 places."""
     return value.round(12).cast("decimal(38, 12)")
 
 

@@ -16,10 +16,13 @@ from helpers.retention.active.presence import PRESENCE_DAY, presence_day, slices
 from helpers.retention.change.band import Bands, bands
 from helpers.retention.change.change import CHANGES, changes
 from helpers.retention.change.kitagawa import decompose
-from helpers.retention.change.slices_by_week import SLICE_WEEKS, slice_weeks, steps, user_weeks
+from helpers.retention.change.slices_by_week import SLICE_WEEKS, slice_weeks, steps
+from helpers.retention.change.user_weeks import user_weeks
 from helpers.retention.change.usual import USUAL_WEEKS, usual_days, usual_weeks
+from helpers.retention.cohort.at_hand import AtHand
 from helpers.retention.cohort.cohorts import average, average_by, cohorts, listed, recent, spread
 from helpers.retention.cohort.cube import COHORT_CUBE, COHORT_SPANS, cohort_cube, cohort_spans, slice_of, sliced_by
+from helpers.retention.cohort.members import bought, entries, members_at_hand, weeks_known
 from helpers.retention.cohort.money import member_value, money, ratio
 from helpers.retention.leaving.fatigue import FATIGUE, fatigue
 from helpers.retention.leaving.lost import LOST_MATCHED, WHY_LOST, why_lost
@@ -37,10 +40,11 @@ __all__ = [
     "ACTIVES_DAY", "ACTIVE_DAYS", "ACTIVE_HOURS", "AT_RISK", "AT_RISK_KEPT", "AT_RISK_REASONS", "AT_RISK_TIERS", "CHANGES",
     "COHORTS_COMPARED", "COHORT_CUBE", "COHORT_SPANS", "FATIGUE", "GROWTH", "LOSSES", "LOST_MATCHED", "PRESENCE_DAY",
     "PROJECTIONS", "PROJECTION_CHECKS", "RETENTION_RULE", "RHYTHMS", "RISK_MODEL", "RISK_TENTHS", "SLICE_WEEKS", "SPELLS",
-    "TOUCHES", "USUAL_WEEKS", "WHY_LOST", "WINBACK", "Bands", "Rule", "active_days", "active_hours", "actives_day", "average",
-    "average_by", "bands", "changes", "cohort_cube", "cohort_spans", "cohorts", "cohorts_compared", "decompose", "fatigue",
-    "growth", "incremental", "lasting", "life_table", "listed", "log_rank", "long_actives", "losses", "median",
-    "member_value", "money", "presence_day", "projections", "quick_ratio", "ratio", "recent", "restricted_mean", "rhythms",
-    "rule_table", "slice_of", "slice_weeks", "sliced_by", "slices_of", "spells", "spread", "steps", "stickiness", "survival",
-    "survival_by", "touches", "user_weeks", "usual_days", "usual_weeks", "warnings", "watch", "why_lost", "winback",
+    "TOUCHES", "USUAL_WEEKS", "WHY_LOST", "WINBACK", "AtHand", "Bands", "Rule", "active_days", "active_hours", "actives_day",
+    "average", "average_by", "bands", "bought", "changes", "cohort_cube", "cohort_spans", "cohorts", "cohorts_compared",
+    "decompose", "entries", "fatigue", "growth", "incremental", "lasting", "life_table", "listed", "log_rank", "long_actives",
+    "losses", "median", "member_value", "members_at_hand", "money", "presence_day", "projections", "quick_ratio", "ratio",
+    "recent", "restricted_mean", "rhythms", "rule_table", "slice_of", "slice_weeks", "sliced_by", "slices_of", "spells",
+    "spread", "steps", "stickiness", "survival", "survival_by", "touches", "user_weeks", "usual_days", "usual_weeks",
+    "warnings", "watch", "weeks_known", "why_lost", "winback",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from helpers.errors import InputError, RunFailed
 from helpers.runs import weeks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import ibis
     import pandas as pd
@@ -132,18 +132,22 @@ class Run:
         if self.events is None or self.last_day is None:
             return appending.nothing(self.engine, kept, layers)
         code = keys.source_hash(paths.PROJECT / "helpers")
-        future = self.future_from.date() if self.future_from else date.max
         return appending.append(
             self.engine, paths.built(self.dataset.name) / "facts", kept, layers,
             key=keys.digest([code, vars(layers)]),
-            marks={day: f"{mark}{day >= future}" for day, mark in self.events.marks.items()},
-            rows=self.events.rows_of_days, last_day=self.last_day,
+            marks=self.marks_of_events, rows=self.events.rows_of_days, last_day=self.last_day,
         )  # fmt: skip
+
+    @property
+    def marks_of_events(self) -> dict[date, str]:
+        """A text for each local day that has events: another when any of them says something else, or is judged otherwise."""
+        future = self.future_from.date() if self.future_from else date.max
+        return {day: f"{mark}{day >= future}" for day, mark in self.events.marks.items()}
 
     def week_ends(
         self, name: str, make: Callable[[date, int], ibis.Table], *,
         of: Sequence[str], given: Any, weeks: int, people: ibis.Table | None = None, newest: ibis.Table | None = None,
-        at_hand: int = 1,
+        at_hand: int = 1, last_day: date | None = None, days: int = 7,
     ) -> ibis.Table:
         """Rows of the last week ends, with `weeks_ago`: made for those that are new or changed, the others as they are kept.
 
@@ -153,24 +157,28 @@ class Run:
             given: Everything else that decides what they are, such as rules.
             people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
             newest: The rows of the last week end, where they are at hand; or of the last `at_hand` ones.
+            last_day, days: Of other periods the end of the last one, and how long each is; `weeks_ago` then counts these.
         """
         from helpers.runs import week_ends
 
         of = [label for label in of if not lacking(self.dataset, contracts.find(label).needs)]
         return week_ends.table(
-            self, name, make, of=of, given=given, weeks=weeks, people=people, newest=newest, at_hand=at_hand
-        )
+            self, name, make, of=of, given=given, weeks=weeks, people=people, newest=newest, at_hand=at_hand,
+            last_day=last_day, days=days,
+        )  # fmt: skip
 
     def totals(
         self, name: str, rows: ibis.Table, make: Callable[[ibis.Table], ibis.Table], *,
-        of: str, by: Sequence[str], last_day: date, given: Any = None,
+        of: str, by: Sequence[str], last_day: date | None, given: Any = None, how: Mapping[str, str] | None = None,
     ) -> ibis.Table:  # fmt: skip
         """Totals of an artefact's rows up to a day, as `helpers.portraits.totals.of_rows` gives them: those of earlier days
-        are kept.
+        are kept. `how` says of which columns the least or the largest counts; `of` may be "events", too, those that are kept.
         """
         from helpers.runs import totals
 
-        return totals.table(self, name, rows, make, of=of, by=by, last_day=last_day, given=given)
+        if last_day is None or lacking(self.dataset, of if of == "events" else contracts.find(of).needs):
+            return make(rows)
+        return totals.table(self, name, rows, make, of=of, by=by, last_day=last_day, given=given, how=how)
 
     def source(self, kind: str) -> ibis.Table | None:
         """The raw rows of one kind of source ("events", "users", ...), typed; None when the dataset has none."""
@@ -269,12 +277,19 @@ class Run:
             return engine.keep(self.engine, table)
         if kind != "events":
             return table
-        odd = engine.keep(self.engine, judging.odd(table))
+        odd = engine.keep(self.engine, self.of_files("odd", table, judging.odd))
         if odd.count().to_pandas() <= MOST_HELD:
             met = judging.met(engine.view(self.engine, self.events.rows()), odd)
             return engine.view(self.engine, self.engine.compile(met))
         engine.drop(self.engine, odd)
         return table
+
+    def of_files(self, name: str, events: ibis.Table, make: Callable[[ibis.Table], ibis.Table]) -> ibis.Table:
+        """What `make` gives of all judged events, each row of it from one file alone: of many, those of old files are kept."""
+        from helpers.runs import of_files
+
+        few = self.last_day is None or self.rows("events") <= MOST_HELD or self.dataset.engine.spark
+        return make(events) if few else of_files.table(self, name, events, make)
 
     @property
     def future_from(self) -> datetime | None:

@@ -20,7 +20,7 @@ from helpers.runs import week_ends
 from helpers.sources import engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from helpers.runs.store import Run
 
@@ -30,9 +30,14 @@ NEAR = timedelta(weeks=3)
 
 def table(
     run: Run, name: str, rows: ibis.Table, make: Callable[[ibis.Table], ibis.Table], *,
-    of: str, by: Sequence[str], last_day: date, given: Any = None,
+    of: str, by: Sequence[str], last_day: date, given: Any = None, how: Mapping[str, str] | None = None,
 ) -> ibis.Table:  # fmt: skip
-    """The totals of an artefact's rows up to a day, as `helpers.portraits.totals.of_rows` gives them."""
+    """The totals of an artefact's rows up to a day, as `helpers.portraits.totals.of_rows` gives them.
+
+    Args:
+        how: Of columns of which the least or the largest counts "min" or "max"; of the others days count by their last, and
+            numbers add up.
+    """
     folder = week_ends.place(run, f"totals-{name}")
     known = before = week_ends.load(folder)
     until = last_day - timedelta(days=1)
@@ -42,22 +47,20 @@ def table(
     if newest is None or until - newest > NEAR:
         made = make(rows.filter(rows.day <= until))
         if newest is not None:
-            made = _added(engine.read(run.engine, folder / known[marks[newest]][1]), make(_between(rows, newest, until)), by)
+            made = _added(engine.read(run.engine, folder / known[marks[newest]][1]), make(_between(rows, newest, until)), by, how)
         newest, file = until, f"{paths.token()}.parquet"
         engine.write(run.engine, made, folder / file, sort=[])
         known = week_ends.save(folder, before, {marks[until]: (until, file)} | known, KEPT, like=marks[until])
     kept = engine.read(run.engine, folder / known[marks[newest]][1])
-    return _added(kept, make(_between(rows, newest, last_day)), by)
+    return _added(kept, make(_between(rows, newest, last_day)), by, how)
 
 
 def _between(rows: ibis.Table, after: date, until: date) -> ibis.Table:
     return rows.filter(rows.day > after, rows.day <= until)
 
 
-def _added(kept: ibis.Table, fresh: ibis.Table, by: Sequence[str]) -> ibis.Table:
+def _added(kept: ibis.Table, fresh: ibis.Table, by: Sequence[str], how: Mapping[str, str] | None) -> ibis.Table:
     both = kept.union(fresh.select(kept.columns).cast(kept.schema()))
-    added = {
-        name: both[name].max() if dtype.is_date() else both[name].sum().cast(dtype)
-        for name, dtype in kept.schema().items() if name not in by
-    }  # fmt: skip
+    ways = {name: "max" if dtype.is_date() else "sum" for name, dtype in kept.schema().items() if name not in by}
+    added = {name: getattr(both[name], way)().cast(kept[name].type()) for name, way in {**ways, **(how or {})}.items()}
     return both.group_by(list(by)).agg(**added)

@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 DAYS = ("day", "first_day", "registered_day")  # by which a table's rows belong to a day; those without one belong to all
 PEOPLE_AT_ONCE = 400_000  # people times week ends that are worked on at a time, in some 2 GB
 TIMES_KEPT = 3  # as many week ends as are asked for: for runs of earlier weeks
-GENERATION = 12  # letters in front of a mark that tell by what it was made, whatever its rows
+EVENTS = "events"  # which are no artefact
 INDEX, SUMS, SUMS_KEPT = "index.json", "sums.json", 2_000
 
 
 def table(
     run: Run, name: str, make: Made, *, of: Sequence[str], given: Any, weeks: int,
-    people: ibis.Table | None = None, newest: ibis.Table | None = None, at_hand: int = 1,
+    people: ibis.Table | None = None, newest: ibis.Table | None = None, at_hand: int = 1, last_day: date | None = None,
+    days: int = 7,
 ) -> ibis.Table:
     """The rows of the last week ends: `weeks_ago` and what `make` gives.
 
@@ -50,9 +51,11 @@ def table(
         given: Everything else that decides what the rows are.
         people: A row a person, where many week ends of many people are to be made a few at a time; None: all at once.
         newest: The rows of the last week end, `weeks_ago` 0, where they are at hand; or of the last `at_hand` ones.
+        last_day, days: Of other periods the end of the last one, and how long each is; `weeks_ago` then counts these.
     """
     folder = place(run, name)
-    ends = [run.last_day - timedelta(weeks=ago) for ago in range(weeks)]
+    last_day = last_day or run.last_day
+    ends = [last_day - timedelta(days=days * ago) for ago in range(weeks)]
     wanted_marks = marks(run, ends, of, given)
     known = before = load(folder)
     lacking = [ago for ago, mark in enumerate(wanted_marks) if mark not in known]
@@ -66,7 +69,9 @@ def table(
         known = {wanted_marks[ends.index(end)]: (end, file) for end in own} | known
     if known is not before:
         known = save(folder, before, known, TIMES_KEPT * weeks, like=wanted_marks[0])
-    return _read(run, folder, [known[mark] for mark in wanted_marks])
+    every = _read(run, folder, [known[mark] for mark in wanted_marks])
+    ago = (ibis.literal(last_day).epoch_days() - every.week_end.epoch_days()).cast("int64") // days
+    return every.mutate(weeks_ago=ago).drop("week_end")
 
 
 def place(run: Run, name: str) -> Path:
@@ -78,10 +83,12 @@ def place(run: Run, name: str) -> Path:
 
 
 def marks(run: Run, ends: list[date], of: Sequence[str], given: Any) -> list[str]:
-    """What each end follows from: the artefacts' rows up to it, and all that is given besides."""
-    there = [own for own in of if artefacts.place(run, own).exists()]
+    """What each end follows from: the rows of the artefacts, or of the kept events, up to it, and all that is given besides."""
+    there = [own for own in of if own != EVENTS and artefacts.place(run, own).exists()]
     sums = _sums(run, paths.built(run.dataset.name) / "week_ends" / SUMS, there)
-    return _marks(ends, sums, keys.digest([sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")])[:GENERATION])
+    if EVENTS in of:
+        sums[EVENTS] = [(str(day), mark) for day, mark in run.marks_of_events.items()]
+    return _marks(ends, sums, keys.digest([sorted(of), given, keys.source_hash(paths.PROJECT / "helpers")]))
 
 
 def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
@@ -89,12 +96,10 @@ def _batches(ends: list[date], people: ibis.Table | None) -> list[list[date]]:
     return [ends[first : first + size] for first in range(0, len(ends), size)]
 
 
-def _marks(ends: list[date], sums: dict[str, Sums], generation: str) -> list[str]:
-    """What each week end follows from; its day too, since nothing may have happened since the one before."""
-    return [
-        generation + keys.digest([str(end), {label: [day for day in own if day[0] <= str(end)] for label, own in sums.items()}])
-        for end in ends
-    ]
+def _marks(ends: list[date], sums: dict[str, Sums], made_by: str) -> list[str]:
+    """What each week end is made by and what it follows from; its day too, since nothing may have happened since the last one."""
+    upto = {end: {label: [day for day in own if day[0] <= str(end)] for label, own in sums.items()} for end in ends}
+    return [f"{made_by} {keys.digest([str(end), own])}" for end, own in upto.items()]
 
 
 def _sums(run: Run, place: Path, names: list[str]) -> dict[str, Sums]:
@@ -141,9 +146,7 @@ def _read(run: Run, folder: Path, wanted: list[tuple[date, str]]) -> ibis.Table:
     for file in dict.fromkeys(file for _, file in wanted):
         own, ends = engine.read(run.engine, folder / file), [end for end, its in wanted if its == file]
         parts.append(own.filter(own.week_end.isin(ends)))
-    every = engine.united([part.select(parts[0].columns) for part in parts])
-    ago = (ibis.literal(run.last_day).epoch_days() - every.week_end.epoch_days()).cast("int64") // 7
-    return every.mutate(weeks_ago=ago).drop("week_end")
+    return engine.united([part.select(parts[0].columns) for part in parts])
 
 
 def load(folder: Path) -> dict[str, tuple[date, str]]:
@@ -158,10 +161,10 @@ def load(folder: Path) -> dict[str, tuple[date, str]]:
 
 
 def save(
-    folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int, *, like: str
+    folder: Path, before: dict[str, tuple[date, str]], known: dict[str, tuple[date, str]], most: int, *, like: str = ""
 ) -> dict[str, tuple[date, str]]:
-    """Keep the newest week ends, first those made as a mark says; gives all there are until the next time."""
-    generation = like[:GENERATION]
+    """Keep the newest week ends, first those that are made like that of a mark; gives all there are until the next time."""
+    generation = like.split(" ")[0]
     kept = dict(sorted(known.items(), key=lambda own: (own[0].startswith(generation), own[1][0]), reverse=True)[:most])
     with paths.whole(folder / INDEX, relied_on=True) as fresh:
         fresh.write_text(json.dumps(kept, default=str), encoding="utf-8")

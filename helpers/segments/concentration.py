@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from helpers.portraits.topics import exact_sum
+from helpers.portraits.topics import exact, exact_sum
 from helpers.stats import Interval
 
 TOP = 100  # one in so many
@@ -48,7 +48,7 @@ def _placed(counted: ibis.Table, keys: list[str]) -> ibis.Table:
     """Each value relative to the group's mean, with how many and how much lie below it."""
     group = ibis.window(group_by=keys)
     below = ibis.window(group_by=keys, order_by="value", preceding=(None, 1))
-    amount = (counted["count"] * counted.value).round(12).cast("decimal(38, 12)")
+    amount = exact(counted["count"] * counted.value)
     placed = counted.mutate(
         n=counted["count"].sum().over(group).cast("int64"),
         total=amount.sum().over(group).cast("float64"),

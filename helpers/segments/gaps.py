@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import contracts, stats
+from helpers.segments import days
 from helpers.segments.concentration import share_interval
 from helpers.segments.tables import TIERS
 
@@ -53,7 +54,9 @@ def gaps(user_day: ibis.Table, *, last_day: date, limits: dict) -> pd.DataFrame:
     active = user_day.filter(user_day.active > 0, user_day.day <= last_day, user_day.day > last_day - timedelta(days=SPAN))
     begun = active.group_by(age=ibis.literal(last_day).epoch_days() - active.day.epoch_days()).agg(gaps=active.count())
     begun = begun.to_pandas().astype("int64")
-    counts = _counted(_spells(active, last_day), lengths).to_pandas().set_index("silence").reindex(lengths, fill_value=0)
+    silences = days.silences(days.blocks(active, last_day=last_day), longer=min(lengths))
+    silences = silences.mutate(age=(last_day - days.EPOCH).days - silences.begun)
+    counts = _counted(silences, lengths).to_pandas().set_index("silence").reindex(lengths, fill_value=0)
     counts = counts.rename_axis("silence").reset_index().astype("int64")
     watched = [int(begun.loc[begun["age"] > length + WITHIN, "gaps"].sum()) for length in lengths]
     return _shares(counts.assign(began=watched))
@@ -91,18 +94,9 @@ def stays(moves: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**lasts).loc[order, columns].rename_axis(["dimension", "tier"]).reset_index()
 
 
-def _spells(active: ibis.Table, last_day: date) -> ibis.Table:
-    """Of each active day: its age at the end, and the silence after it, empty where it is not over."""
-    later = active.day.lead().over(ibis.window(group_by="user_id", order_by="day"))
-    spells = active.select("user_id", day=active.day, later=later)
-    age = ibis.literal(last_day).epoch_days() - spells.day.epoch_days()
-    return spells.select("user_id", age=age, silence=spells.later.epoch_days() - spells.day.epoch_days() - 1)
-
-
-def _counted(spells: ibis.Table, lengths: list[int]) -> ibis.Table:
+def _counted(silences: ibis.Table, lengths: list[int]) -> ibis.Table:
     """Gaps longer than each length and those of them that ended in time, with the sums over people of their squares."""
-    lasting = spells.filter(spells.silence.isnull() | (spells.silence > min(lengths)))
-    each = lasting.mutate(length=ibis.literal(lengths, "array<int64>").unnest())
+    each = silences.mutate(length=ibis.literal(lengths, "array<int64>").unnest())
     longer = each.filter(each.age > each.length + WITHIN, each.silence.isnull() | (each.silence > each.length))
     back = (longer.silence <= longer.length + WITHIN).fill_null(False).cast("int64")
     own = longer.group_by("user_id", silence=longer.length).agg(n=longer.count(), k=back.sum())

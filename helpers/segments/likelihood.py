@@ -16,20 +16,17 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from helpers.segments import proof
+from helpers.segments import pay_windows, proof
+from helpers.segments.pay_windows import FEATURES, WINDOW, Keep, Window
 
-EPOCH = date(1970, 1, 1)
 DAY = timedelta(days=1)
-WINDOW = timedelta(days=28)
 LEAST_DAYS = 84  # 28 to describe people by, 28 to learn from, 28 to test on
 FEWEST_PAID = 30  # to learn from
 FEWEST_TESTED = 15
-MOST_PEOPLE = 25_000  # of a window that leave the engine: of those who paid, and of the others
 PENALTY = 1.0
 DIGITS = 6  # of a weight: so few that the rounding of sums never shows
 FARTHEST = 30.0  # log odds
-SUMS = ("sessions", "create", "comment", "share", "react")
-FEATURES = ("active_days", "dwell_minutes", *SUMS, "away", "tenure", "pay_days")
+
 
 
 @dataclass(frozen=True)
@@ -49,15 +46,6 @@ class PayModel:
     weights: Mapping[str, float]
     verdict: pd.DataFrame
     tenths: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class _Window:
-    """Non-payers before a window, sorted by content: features, who paid in it, and how many people each row stands for."""
-
-    features: np.ndarray
-    paid: np.ndarray
-    weight: np.ndarray
 
 
 def likelihood(people: ibis.Table, models: Sequence[PayModel]) -> ibis.Value:
@@ -91,12 +79,19 @@ def pay_model(user_day: ibis.Table, *, last_day: date, rules: dict) -> PayModel:
     return pay_models(user_day, [last_day], rules=rules)[last_day]
 
 
-def pay_models(user_day: ibis.Table, days: Iterable[date], *, rules: dict) -> dict[date, PayModel]:
-    """The same for several days, each from what lies before its end; windows and models that they share are made once."""
+def pay_models(
+    user_day: ibis.Table, days: Iterable[date], *, rules: dict, keep: Keep | None = None
+) -> dict[date, PayModel]:
+    """The same for several days, each from what lies before its end; windows and models that they share are made once.
+
+    Args:
+        keep: Gives what a function of a day and a number makes of so many windows, the last of which ends with the day, as it
+            is kept; so that windows that are over are looked at once and for all. None: they are made.
+    """
     days = sorted(days)
     begins, pays = _beginnings(user_day)
     befores = {day: _befores(begins, day) for day in days}
-    windows = _windows(user_day, sorted({before for some in befores.values() for before in some}), rules)
+    windows = pay_windows.windows(user_day, sorted({before for some in befores.values() for before in some}), rules, keep)
     made, models = {}, {}
     for day in days:
         facts = {"last_day": day, "history_days": max((day - (begins or date.max)).days + 1, 0)}
@@ -125,97 +120,7 @@ def _befores(begins: date | None, day: date) -> list[date]:
     return [begins + WINDOW * at - DAY for at in range(max(over - least, 1), over)] if over >= least else []
 
 
-def non_payers(user_day: ibis.Table, days: list[date], rules: dict) -> ibis.Table:
-    """FEATURES of each non-payer seen by the end of each of some days, and whether they `paid` in the window after it.
-
-    `nth` is the place of the day, `until` the day as a number. `tenure` ends at 28 days: beyond that it would tell windows
-    apart where all joined together, and a model that has learned to tell windows apart does not know the next.
-    """
-    return _described(_parts(user_day, days), user_day, days, rules)
-
-
-def _parts(user_day: ibis.Table, days: list[date]) -> ibis.Table:
-    """What each did before, between and after the days and the windows around them: few rows, from one pass over all days."""
-    edges = sorted({number(day) + at for day in days for at in (-WINDOW.days, 0, WINDOW.days)})
-    rows = user_day.mutate(at=user_day.day.epoch_days())
-    rows = rows.filter(rows["at"] <= edges[-1])
-    counts = {name: rows[name].sum() for name in ("dwell_s", *SUMS)}
-    counts |= {"active_days": (rows.active > 0).sum(), "pay_days": (rows.pay > 0).sum()}
-    return rows.group_by("user_id", part=ibis.cases(*[(rows["at"] <= edge, edge) for edge in edges])).agg(
-        first_day=rows["at"].min(),
-        last_active=rows["at"].max(where=rows.active > 0),
-        **{name: count.cast("int64") for name, count in counts.items()},  # sums of such sums would be wider than numbers need
-    )
-
-
-def _described(parts: ibis.Table, user_day: ibis.Table, days: list[date], rules: dict) -> ibis.Table:
-    paid = user_day.filter(user_day.net != 0).select("user_id", "net", at=user_day.day.epoch_days())
-    return ibis.union(*[_of_day(parts, paid, nth, number(day), rules) for nth, day in enumerate(days)])
-
-
-def _of_day(parts: ibis.Table, paid: ibis.Table, nth: int, end: int, rules: dict) -> ibis.Table:
-    """The non-payers of one day, from parts of which none goes across it or across an edge of the windows around it."""
-    rows = parts.filter(parts.part <= end + WINDOW.days)
-    old = rows.part <= end
-    recent = old & (rows.part > end - WINDOW.days)
-    people = rows.group_by("user_id").agg(
-        tenure=end - rows.first_day.min(),
-        away=end - ibis.ifelse(old, rows.last_active, ibis.null("int64")).max(),
-        pay_days=ibis.ifelse(old, rows.pay_days, 0).sum(),
-        paid=(~old & (rows.pay_days > 0)).any(),
-        **{name: ibis.ifelse(recent, rows[name], 0).sum() for name in ("active_days", "dwell_s", *SUMS)},
-    )
-    lately = paid.filter(paid["at"] <= end, paid["at"] > end - rules["payment"]["days"])
-    payers = lately.group_by("user_id").agg(net=lately.net.sum()).filter(ibis._.net > 0)
-    people = people.filter(people.tenure >= 0).anti_join(payers, "user_id")
-    return people.select(
-        "user_id", "paid", "active_days", "pay_days", *SUMS,
-        nth=ibis.literal(nth), until=ibis.literal(end, "int64"),
-        dwell_minutes=people.dwell_s / 60,
-        away=ibis.coalesce(people.away, people.tenure),
-        tenure=ibis.least(people.tenure, WINDOW.days),
-    )  # fmt: skip
-
-
-def number(day: date) -> int:
-    """Days since 1970."""
-    return (day - EPOCH).days
-
-
-def _windows(user_day: ibis.Table, befores: list[date], rules: dict) -> dict[date, _Window]:
-    """The window after each of some days; where there are too many people, every so manyth of them, ordered by what they did."""
-    if not befores:
-        return {}
-    # held, since all days read it
-    people = _described(_parts(user_day, befores).cache(), user_day, befores, rules).drop("user_id", "until")
-    rows = taken(people, "paid", FEATURES, most=MOST_PEOPLE)
-    return {before: _window(rows[rows["nth"] == nth]) for nth, before in enumerate(befores)}
-
-
-def taken(people: ibis.Table, outcome: str, features: Sequence[str], *, most: int) -> pd.DataFrame:
-    """Those of each window who leave the engine; of too many every so manyth, in the order of what they did.
-
-    Args:
-        people: `nth`, `outcome` and features.
-        most: Of a window, of those with the outcome, and of those without.
-
-    Returns:
-        The same with `weight`, how many people each row stands for; sorted by window, outcome and features.
-    """
-    kind = ["nth", outcome]
-    alike = ibis.window(group_by=kind, order_by=list(features))
-    rows = people.select(*kind, *features).mutate(place=ibis.row_number().over(alike), alike=ibis._.count().over(group_by=kind))
-    step = ((rows.alike + most - 1) / most).floor().cast("int64")
-    found = rows.filter(rows.place % step == 0).drop("place").to_pandas().sort_values([*kind, *features], ignore_index=True)
-    return found.assign(weight=found["alike"] / found.groupby(kind)["alike"].transform("size"))
-
-
-def _window(taken: pd.DataFrame) -> _Window:
-    features = np.log(taken[list(FEATURES)].to_numpy(dtype=float) + 1)
-    return _Window(features, taken["paid"].to_numpy(dtype=bool), taken["weight"].to_numpy(dtype=float))
-
-
-def _model(befores: tuple[date, ...], windows: list[_Window], rules: dict) -> PayModel:
+def _model(befores: tuple[date, ...], windows: list[Window], rules: dict) -> PayModel:
     """The model that all windows but the last make, if it passes the test of the last."""
     learned, seen = windows[:-1], windows[-1]
     features, paid, weight = (

@@ -15,7 +15,8 @@ import ibis
 import pandas as pd
 
 from helpers.segments import reasons, spans
-from helpers.segments.likelihood import SUMS, PayModel, pay_models
+from helpers.segments.likelihood import PayModel, pay_models
+from helpers.segments.pay_windows import SUMS, Keep
 from helpers.segments.tables import DIMENSIONS, MOVES, ORDERED, OUTSIDE, TIER_WEEKS, TIERS
 from helpers.segments.tiers import WEEK, instants, panel
 
@@ -102,10 +103,16 @@ def _numbered(flows: ibis.Table, last_day: date) -> ibis.Table:
     return flows.mutate(weeks_ago=ago.cast("int64")).drop("last_day")
 
 
-def week_models(user_day: ibis.Table, *, last_day: date, rules: Mapping, weeks: int = WEEKS) -> dict[date, PayModel]:
-    """The models of paying of all instants that the flows of so many weeks ask for, by day; `history` takes them, too."""
+def week_models(
+    user_day: ibis.Table, *, last_day: date, rules: Mapping, weeks: int = WEEKS, keep: Keep | None = None
+) -> dict[date, PayModel]:
+    """The models of paying of all instants that the flows of so many weeks ask for, by day; `history` takes them, too.
+
+    Args:
+        keep: As for `pay_models`.
+    """
     ends = [last_day - WEEK * back for back in range(weeks + 1)]
-    return pay_models(user_day, instants(ends, rules), rules=rules)
+    return pay_models(user_day, instants(ends, rules), rules=rules, keep=keep)
 
 
 def moves_of(flows: ibis.Table, user_day: ibis.Table, *, last_day: date, weeks: int = WEEKS) -> Moves:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import ibis
 
 from helpers.portraits.families import _age_band
-from helpers.segments.likelihood import SUMS, WINDOW, number
+from helpers.segments.pay_windows import SUMS, WINDOW, number
 
 WEEK = 7
 KEY = ("user_id", "until")
@@ -133,9 +133,12 @@ def _lately(user_day: ibis.Table, last_days: Sequence[date], rules: Mapping) -> 
 
 
 def _last(user_day: ibis.Table, last_days: Sequence[date], rules: Mapping) -> ibis.Table:
-    """Last active days, among all up to the instant."""
-    rows = dated(user_day.filter(user_day.active > 0).select("user_id", "day"), last_days)
-    week = rows.at > rows.until - rules["lifecycle"]["resurrected"]
+    """Last active days, among all up to the instant; of those before every week that is looked at one a person is enough."""
+    rows, window = user_day.filter(user_day.active > 0).select("user_id", "day"), rules["lifecycle"]["resurrected"]
+    old = rows.day <= min(last_days) - timedelta(days=window)
+    ended = rows.filter(old).group_by("user_id").agg(day=ibis._.day.max())
+    rows = dated(rows.filter(~old).union(ended), last_days)
+    week = rows.at > rows.until - window
     # an aggregate over a condition's value takes a third less time than one with a filter
     return rows.group_by(KEY).agg(
         last_active=rows.day.max(), back=_where(week, rows.at).min(), gone=_where(~week, rows.at).max()

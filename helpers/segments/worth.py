@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import contracts, stats
-from helpers.portraits.topics import exact_sum
+from helpers.portraits.topics import exact, exact_sum
 from helpers.segments.concentration import DIGITS, concentration, share_interval
 from helpers.segments.tables import DIMENSIONS, TIERS
 
@@ -86,8 +86,8 @@ def worth(
     known = {name: _people(tiers, *facts, day, dimensions) for name, (tiers, day) in instants.items()}
     parts = [people.mutate(instant=ibis.literal(name)) for name, people in known.items()]
     with ibis.union(*parts, distinct=False).cache() as people:
-        stacked = _stacked(people, dimensions)
-        sums = _sums(stacked)
+        stacked = _stacked(people, dimensions, ["instant", "user_id", *MEASURED])
+        sums = _sums(people, dimensions)
         if sums.empty:
             return pd.DataFrame({name: pd.Series(dtype=spec.dtype) for name, spec in TIER_WORTH.columns.items()})
         found = [_sizes(sums), *_shares(sums), *_concentrated(stacked)]
@@ -145,21 +145,26 @@ def _newcomers(first_seen: ibis.Table, user_day: ibis.Table, reply_day: ibis.Tab
     return met.group_by("user_id").agg(answered=((after >= 0) & (after <= REPLY_DAYS)).fill_null(False).any())
 
 
-def _stacked(people: ibis.Table, dimensions: tuple[str, ...]) -> ibis.Table:
-    """Each person once for each dimension, and once among all."""
+def _stacked(people: ibis.Table, dimensions: tuple[str, ...], kept: list[str]) -> ibis.Table:
+    """Each row once for each dimension, and once among all."""
     tiers = {name: people[name] for name in dimensions} | {ALL: ibis.literal(ALL)}
-    kept = ["instant", "user_id", "wrote", "answered", *MEASURED]
     return ibis.union(
         *[people.select(*kept, dimension=ibis.literal(name), tier=tier) for name, tier in tiers.items()], distinct=False
     )
 
 
-def _sums(stacked: ibis.Table) -> pd.DataFrame:
-    """People, sums and sums of squares of the relative measures of each tier, beside those of everybody."""
-    measures = {f"{name}_sum": exact_sum(stacked[f"of_{name}"]) for name in SHARES}
-    measures |= {f"{name}_squares": exact_sum(stacked[f"of_{name}"] * stacked[f"of_{name}"]) for name in SHARES}
-    measures |= {"people": stacked.count(), "wrote": stacked.wrote.sum(), "answered": stacked.answered.sum()}
-    found = stacked.group_by(GROUP).agg(**measures).to_pandas().set_index(GROUP).astype("float64")
+def _sums(people: ibis.Table, dimensions: tuple[str, ...]) -> pd.DataFrame:
+    """People, sums and sums of squares of the relative measures of each tier, beside those of everybody.
+
+    Added up over those alike in all dimensions first, who are few; sums of decimals are the same in any order.
+    """
+    measures = {f"{name}_sum": exact(people[f"of_{name}"]).sum() for name in SHARES}
+    measures |= {f"{name}_squares": exact(people[f"of_{name}"] * people[f"of_{name}"]).sum() for name in SHARES}
+    measures |= {"people": people.count(), "wrote": people.wrote.sum(), "answered": people.answered.sum()}
+    alike = people.group_by(["instant", *dimensions]).agg(**measures)
+    stacked = _stacked(alike, dimensions, ["instant", *measures])
+    found = stacked.group_by(GROUP).agg(**{name: stacked[name].sum().cast("float64") for name in measures})
+    found = found.to_pandas().set_index(GROUP).astype("float64")
     if found.empty:
         return found
     everybody = found[found.index.get_level_values("dimension") == ALL].droplevel(["dimension", "tier"])

@@ -84,6 +84,12 @@ class Events:
             counted.update({date.fromisoformat(day): own[0] for day, own in self.index.days(name).items()})
         return counted
 
+    def lines_repeated(self, connection) -> dict[tuple[str, str], tuple[int, str]]:
+        """By source and file, how many rows repeat an earlier one, and a text that is another when these are other ones."""
+        again = f"read_parquet({engine.quote(str(self.folder / self.index.again))})"
+        asked = f"SELECT source, file, count(*), CAST(sum(CAST(hash(line) AS HUGEINT)) AS VARCHAR) FROM {again} GROUP BY ALL"
+        return {(source, file): (rows, says) for source, file, rows, says in connection.execute(asked).fetchall()}
+
 
 def admit(connection, dataset: Dataset, parts: list[Part], built: Path) -> Events | None:
     """Read what is new or changed among the files of events; None for a dataset without events.

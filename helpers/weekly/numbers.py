@@ -11,6 +11,8 @@ import pandas as pd
 
 from helpers import retention, stats
 from helpers.retention.change.band import bands, confidence_of
+from helpers.retention.change.user_weeks import UserWeeks
+from helpers.segments import days
 from helpers.weekly.tables import WEEKS
 
 HISTORY = 13
@@ -19,42 +21,45 @@ UNKNOWN_PAST = "the first week of the data: who was there before is not known"
 NO_COHORT = "nobody of known past joined in the week before"
 
 
-def weeks(user_weeks: ibis.Table) -> pd.DataFrame:
+def weeks(user_weeks: UserWeeks) -> pd.DataFrame:
     """Totals by ISO week (contract `weeks`), weeks without anybody in between included.
 
     Args:
         user_weeks: As `retention.user_weeks` gives them.
     """
-    by_user, active = user_weeks, user_weeks.active > 0
-    square = by_user.net.cast("float64") * by_user.net.cast("float64")
-    usual = by_user.net.abs() < LARGEST_USUAL
-    amount = ibis.ifelse(usual, by_user.net, None).cast("decimal(19, 4)")  # its sum of squares is the same in any order
-    found = by_user.group_by("week").agg(
-        active=active.sum(),
-        created=by_user.created.sum(where=active),
-        created_squares=(by_user.created * by_user.created).sum(where=active),
-        payers=(by_user.pays > 0).sum(),
-        net=by_user.net.sum(),
-        net_squares=(amount * amount).sum().cast("float64").fill_null(0.0) + square.sum(where=~usual).fill_null(0.0),
-    )
-    found = found.left_join(_payers_again(by_user), "week").drop("week_right")
-    found = found.mutate(payers_again=found.payers_again.fill_null(0)).select(*WEEKS.columns)
-    frame = found.order_by("week").to_pandas()
-    frame["week"] = pd.to_datetime(frame["week"])
+    lively = days.weeks(user_weeks.blocks)
+    active = lively.group_by(week=lively.begins + lively["at"]).agg(active=lively.count()).to_pandas()
+    frame = active.merge(_deeds(user_weeks.deeds).to_pandas(), on="week", how="outer")
+    frame["week"] = pd.to_datetime(frame["week"], unit="D").astype("datetime64[us]")
     if frame.empty:
-        return frame
+        return frame[list(WEEKS.columns)]
     every = pd.date_range(frame["week"].min(), frame["week"].max(), freq="7D", name="week")
-    frame = frame.set_index("week").reindex(every).reset_index()
+    frame = frame.set_index("week").reindex(every).reset_index()[list(WEEKS.columns)]
     whole = ("active", "created", "created_squares", "payers", "payers_again")
     nothing = dict.fromkeys((*whole, "net_squares"), 0) | {"net": Decimal(0)}
     return frame.fillna(nothing).astype(dict.fromkeys(whole, "int64") | {"net_squares": "float64"})
+
+
+def _deeds(deeds: ibis.Table) -> ibis.Table:
+    """By week, all but how many were active."""
+    square = deeds.net.cast("float64") * deeds.net.cast("float64")
+    usual = deeds.net.abs() < LARGEST_USUAL
+    amount = ibis.ifelse(usual, deeds.net, None).cast("decimal(19, 4)")  # its sum of squares is the same in any order
+    found = deeds.group_by("week").agg(
+        created=deeds.created.sum(where=deeds.active),
+        created_squares=(deeds.created * deeds.created).sum(where=deeds.active),
+        payers=(deeds.pays > 0).sum(),
+        net=deeds.net.sum(),
+        net_squares=(amount * amount).sum().cast("float64").fill_null(0.0) + square.sum(where=~usual).fill_null(0.0),
+    )
+    return found.left_join(_payers_again(deeds), "week").drop("week_right")
 
 
 def _payers_again(by_user: ibis.Table) -> ibis.Table:
     """By week, how many paid in it and in the week before."""
     paid = by_user.filter(by_user.pays > 0).select("user_id", "week")
     before = paid.week.lag().over(ibis.window(group_by="user_id", order_by="week"))
-    paid = paid.mutate(again=(paid.week.epoch_days() - before.epoch_days() == 7).fill_null(False))
+    paid = paid.mutate(again=(paid.week - before == 7).fill_null(False))
     return paid.group_by("week").agg(payers_again=paid.again.sum())
 
 

@@ -48,7 +48,7 @@ def ages(gathered: Gathered, plans: Sequence[dict], user_day: ibis.Table, *, las
         people = gathered.table.filter(gathered.table.experiment.isin(experiments))
         had = people.filter(people.day <= last_day - timedelta(days=span)).select("experiment", "user_id", "variant", "day")
         sizes = had.group_by(ARM).agg(n=had.count()).to_pandas().set_index(ARM)["n"]
-        days = _days(had, user_day, measures, span)
+        days = _days(had, user_day, measures, span).cache()  # read several times
         found = _shares(days, sizes, span) if of_shares else _sums(days, sizes, measures, span)
         cells |= {
             (experiment, metric, cut, level, arm[1]): cell

@@ -9,6 +9,7 @@ import pandas as pd
 
 from helpers import contracts
 from helpers.retention.cohort.cube import ALL, UNKNOWN
+from helpers.segments import days
 
 FAR = 62  # days: who was away so long was away for a whole calendar month at least
 NEVER = 0
@@ -30,7 +31,13 @@ PRESENCE_DAY = contracts.declare(
 )
 
 
-def presence_day(user_day: ibis.Table, slices: dict[str, ibis.Table] | None = None, *, last_day: date) -> pd.DataFrame:
+def presence_day(
+    user_day: ibis.Table,
+    slices: dict[str, ibis.Table] | None = None,
+    *,
+    last_day: date,
+    blocks: ibis.Table | None = None,
+) -> pd.DataFrame:
     """People by active day and the gaps before and after it, of all and by slice (contract `presence_day`), in one pass.
 
     The sum of `came` over the gaps of a day is its number of active people, and so is that of `went`.
@@ -38,16 +45,14 @@ def presence_day(user_day: ibis.Table, slices: dict[str, ibis.Table] | None = No
     Args:
         user_day: Contract `user_day`; rows after `last_day` change nothing.
         slices: For each attribute a table of `user_id` and the attribute's `value`, one row a user; users it lacks are "unknown".
+        blocks: The same days as `segments.blocks` gives them, where they are at hand.
     """
-    active = user_day.filter((user_day.active > 0) & (user_day.day <= last_day))
-    days = active.select("user_id", day=active.day.epoch_days().cast("int32"))
-    before = days.day.lag().over(ibis.window(group_by="user_id", order_by="day"))
-    gaps = days.select("user_id", "day", since=days.day - before)
+    blocks = days.blocks(user_day, last_day=last_day) if blocks is None else blocks
     if not slices:
-        with _exact(gaps.mutate(mix=ibis.literal(0))).cache() as exact:
+        with _exact(blocks.mutate(mix=ibis.literal(0))).cache() as exact:
             found = _rolled(_both_ways(exact), ALL, ibis.literal(ALL)).to_pandas()
     else:
-        with _mixed(slices).cache() as people, _known(gaps, people).cache() as exact:
+        with _mixed(slices).cache() as people, _known(blocks, people).cache() as exact:
             found = _sliced(_both_ways(exact), people, list(slices)).to_pandas()
     found["day"] = pd.to_datetime(found["day"], unit="D").astype("datetime64[us]")
     found = found.astype({"gap": "int64", "came": "int64", "went": "int64"})
@@ -62,10 +67,10 @@ def slices_of(presence: pd.DataFrame) -> dict[str, tuple[str, str]]:
     return {name if name == ALL else f"{name}: {value}": (name, value) for name, value in known}
 
 
-def _known(gaps: ibis.Table, people: ibis.Table) -> ibis.Table:
+def _known(blocks: ibis.Table, people: ibis.Table) -> ibis.Table:
     """Counted once for all mixes of the attributes' values, which are few."""
-    known = gaps.left_join(people.select("user_id", "mix"), "user_id")
-    return _exact(known.select("day", "since", mix=known.mix.fill_null(-1)))
+    known = blocks.left_join(people.select("user_id", "mix"), "user_id").drop("user_id_right")
+    return _exact(known.mutate(mix=known.mix.fill_null(-1)))
 
 
 def _sliced(counted: ibis.Table, people: ibis.Table, names: list[str]) -> ibis.Table:
@@ -90,9 +95,21 @@ def _mixed(slices: dict[str, ibis.Table]) -> ibis.Table:
     return wide.mutate(mix=ibis.dense_rank().over(order_by=[_at(name) for name in slices]).cast("int64"))
 
 
-def _exact(gaps: ibis.Table) -> ibis.Table:
-    """People by day, days since the active day before (empty where there is none) and mix."""
-    return gaps.group_by(["day", "since", "mix"]).agg(people=gaps.count())
+def _exact(blocks: ibis.Table) -> ibis.Table:
+    """People by day, days since the active day before (empty where there is none) and mix.
+
+    Weeks in which people came on the same days, after the same absence, are counted together before they fall into days.
+    """
+    weeks = days.weeks(blocks)
+    earlier, begins = weeks.bits & (days.bit(weeks["at"]) - 1), weeks.begins + weeks["at"]
+    before = ibis.ifelse(earlier > 0, weeks.begins + days.highest(earlier), weeks.before)
+    weeks = weeks.select("came", "mix", begins=begins, away=begins - before)
+    alike = weeks.group_by(["begins", "came", "away", "mix"]).agg(people=weeks.count())
+    each = days.each(alike)
+    earlier = each.came & (days.bit(each.nth) - 1)
+    since = ibis.ifelse(earlier > 0, each.nth - days.highest(earlier), each.nth + each.away)
+    dated = each.select("mix", "people", day=(each.begins + each.nth).cast("int32"), since=since.cast("int32"))
+    return dated.group_by(["day", "since", "mix"]).agg(people=dated.people.sum())
 
 
 def _both_ways(exact: ibis.Table) -> ibis.Table:

@@ -15,6 +15,8 @@ import ibis
 import pandas as pd
 
 from helpers import contracts
+from helpers.retention.change.user_weeks import UserWeeks, monday
+from helpers.segments import days
 
 WEEK = 7
 PAST = 13  # weeks before, whose mean is compared with
@@ -50,55 +52,28 @@ TOTALS = {"weekly_actives": ("known", "active"), "net_amount": ("present", "net"
 CORNERS = tuple(combinations_with_replacement(range(4), 2))  # of a symmetric 4 x 4 table
 
 
-def user_weeks(first_seen: ibis.Table, user_day: ibis.Table) -> ibis.Table:
-    """What each user did in each week: one row where there was anything, from which totals, slices and steps follow.
-
-    Args:
-        first_seen, user_day: The facts, up to the end of a week.
-
-    Returns:
-        `user_id`, `week` (Monday), `joined` (Monday of the first active week, empty where there is none), `active`, `present`
-        (0 or 1: active, or with a payment or refund), `created` (contents), `pays` (payments) and `net` (decimal).
-    """
-    days = user_day
-    active = (days.active > 0).any()
-    found = days.group_by(["user_id", _monday(days.day).name("week")]).agg(
-        active=active.cast("int64"),
-        present=(active | ((days.pay > 0) | (days.refund > 0) | (days.net != 0)).any()).cast("int64"),
-        created=days.create.sum().cast("int64"),
-        pays=days.pay.sum().cast("int64"),
-        net=days.net.sum(),
-    )
-    joined = first_seen.select("user_id", joined=_monday(first_seen.first_active_day))
-    return found.left_join(joined, "user_id").drop("user_id_right")
-
-
 def _joined(first_seen: ibis.Table, last_day: date) -> ibis.Table:
+    """Everybody who was active by then, with the Monday of the first active week as a number of days."""
     known = first_seen.filter((first_seen.first_active_day <= last_day).fill_null(False))
-    return known.select("user_id", joined=_monday(known.first_active_day))
-
-
-def _monday(day: ibis.Value) -> ibis.Value:
-    """The Monday of a day's week."""
-    return day.truncate("W").cast("timestamp").cast("date")  # since ibis 12.0 a truncated date is a time on Spark, unsaid
+    return known.select("user_id", joined=monday(known.first_active_day))
 
 
 def slice_weeks(
-    first_seen: ibis.Table, user_weeks: ibis.Table, slices: Mapping[str, ibis.Table] | None = None, *, last_day: date
+    first_seen: ibis.Table, user_weeks: UserWeeks, slices: Mapping[str, ibis.Table] | None = None, *, last_day: date
 ) -> pd.DataFrame:
     """Every slice week by week (contract `slice_weeks`), weeks without anybody included.
 
     Args:
         first_seen: The fact; who came after `last_day` changes nothing.
-        user_weeks: As the function of this name gives them; weeks after `last_day` change nothing.
+        user_weeks: As the function of this name gives them, up to `last_day` or a later Sunday.
         slices: As for `cohort_cube`.
         last_day: A Sunday.
     """
-    joined = _joined(first_seen, last_day).mutate(week=ibis._.joined)
-    weeks = user_weeks.filter(user_weeks.week <= last_day)
-    weeks = weeks.mutate(joined=ibis.ifelse(weeks.joined <= last_day, weeks.joined, ibis.null("date")))
-    begun = weeks.week.min().to_pandas()
-    sums = _sums(_sliced(weeks, slices), _by_tenure(weeks, begun))
+    joined = _joined(first_seen, last_day)
+    with _alike(user_weeks, joined, slices or {}, last_day).cache() as alike:
+        begun = alike.week.min().to_pyarrow().as_py()
+        sums = _typed(_sums(alike, list(slices or {}), begun).to_pandas())
+    joined = joined.mutate(week=joined.joined)
     came = _typed(_counted(_sliced(joined, slices), _by_tenure(joined, begun)).to_pandas())
     parts = sums.merge(came, on=list(SLICE_WEEKS.key), how="outer")
     every = [_every_week(part, last_day) for _, part in parts.groupby("dimension")]
@@ -116,24 +91,59 @@ def _sliced(table: ibis.Table, slices: Mapping[str, ibis.Table] | None) -> ibis.
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
-def _by_tenure(table: ibis.Table, begun: date | None) -> ibis.Table:
+def _by_tenure(table: ibis.Table, begun: int | None) -> ibis.Table:
     """The rows of the table, sliced by weeks since the first."""
-    old = (table.week.epoch_days() - table.joined.epoch_days()) // WEEK
-    names = [((old >= least).fill_null(False), name) for name, least in reversed(TENURES.items())]
-    if not pd.isna(begun):
+    old = table.week - table.joined
+    names = [((old >= least * WEEK).fill_null(False), name) for name, least in reversed(TENURES.items())]
+    if begun is not None:
         names.insert(0, (((table.joined == begun) & (old >= 0)).fill_null(False), EARLIER))
     return table.mutate(dimension=ibis.literal(TENURE), slice=ibis.cases(*names, else_=NEVER))
 
 
-def _sums(*tables: ibis.Table) -> pd.DataFrame:
-    weeks = ibis.union(*tables)
-    amount = weeks.net.cast("float64").clip(-LARGEST, LARGEST).cast(AMOUNT)
-    again = (weeks.active > 0) & ((weeks.week.epoch_days() - weeks.joined.epoch_days()) == WEEK).fill_null(False)
-    found = weeks.group_by(list(SLICE_WEEKS.key)).agg(
-        returned=(again & (weeks.dimension != TENURE)).sum(), active=weeks.active.sum(), present=weeks.present.sum(),
-        net=weeks.net.sum(), net_squares=(amount.cast(WIDER) * amount).sum().cast("float64"),
-    )  # fmt: skip
-    return _typed(found.to_pandas())
+def _alike(user_weeks: UserWeeks, joined: ibis.Table, slices: Mapping[str, ibis.Table], last_day: date) -> ibis.Table:
+    """Sums over people who are alike: by `week`, `joined` and all attributes at once."""
+    names = [_at(name) for name in slices]
+    weeks = days.weeks(_told(user_weeks.blocks.select("user_id", "begins", "bits"), joined, slices))
+    active = weeks.select("joined", *names, week=weeks.begins + weeks["at"])
+    active = active.group_by(["week", "joined", *names]).agg(active=active.count())
+    deeds = _told(user_weeks.deeds, joined, slices)
+    amount = deeds.net.cast("float64").clip(-LARGEST, LARGEST).cast(AMOUNT)
+    dealt = deeds.group_by(["week", "joined", *names]).agg(
+        dealt=(deeds.dealt & ~deeds.active).sum(), net=deeds.net.sum(), net_squares=(amount.cast(WIDER) * amount).sum()
+    )
+    types = {name: dealt[name].type() for name in ("net", "net_squares")}
+    nothing = {name: ibis.literal(0).cast(dtype) for name, dtype in types.items()}
+    key, none = ["week", "joined", *names], ibis.literal(0, "int64")
+    found = ibis.union(
+        active.select(*key, "active", present="active", **nothing),
+        dealt.select(*key, active=none, present=dealt.dealt, **{name: dealt[name] for name in types}),
+    )
+    return found.filter(found.week <= (last_day - days.EPOCH).days)
+
+
+def _told(table: ibis.Table, joined: ibis.Table, slices: Mapping[str, ibis.Table]) -> ibis.Table:
+    """Rows with `joined` of their user, empty where unknown, and a column for each attribute."""
+    table = table.left_join(joined, "user_id").drop("user_id_right")
+    for name, values in slices.items():
+        table = table.left_join(values.select("user_id", **{_at(name): values.value.cast("string")}), "user_id")
+        table = table.drop("user_id_right").mutate(**{_at(name): ibis._[_at(name)].fill_null("unknown")})
+    return table
+
+
+def _at(dimension: str) -> str:
+    return f"slice_{dimension}"
+
+
+def _sums(alike: ibis.Table, names: list[str], begun: int | None) -> ibis.Table:
+    back = ibis.ifelse((alike.week - alike.joined == WEEK).fill_null(False), alike.active, 0)
+    told = {name: alike.mutate(returned=back, dimension=ibis.literal(name), slice=alike[_at(name)]) for name in names}
+    whole = alike.mutate(returned=back, dimension=ibis.literal("all"), slice=ibis.literal("all"))
+    tables = [whole, *told.values(), _by_tenure(alike, begun).mutate(returned=ibis.literal(0, "int64"))]
+    counts = ("returned", "active", "present")
+    weeks = ibis.union(*(own.select(*SLICE_WEEKS.key, *counts, "net", "net_squares") for own in tables))
+    return weeks.group_by(list(SLICE_WEEKS.key)).agg(
+        **{name: weeks[name].sum() for name in counts}, net=weeks.net.sum(), net_squares=weeks.net_squares.sum().cast("float64")
+    )
 
 
 def _counted(*tables: ibis.Table) -> ibis.Table:
@@ -143,7 +153,7 @@ def _counted(*tables: ibis.Table) -> ibis.Table:
 
 def _typed(found: pd.DataFrame) -> pd.DataFrame:
     """With keys that can be joined, also where there are none."""
-    return found.astype({"dimension": object, "slice": object}).assign(week=pd.to_datetime(found["week"]))
+    return found.astype({"dimension": object, "slice": object}).assign(week=pd.to_datetime(found["week"], unit="D"))
 
 
 def _every_week(part: pd.DataFrame, last_day: date) -> pd.DataFrame:
@@ -172,7 +182,7 @@ def _tenured(full: pd.DataFrame) -> pd.Series:
 
 
 def steps(
-    first_seen: ibis.Table, user_weeks: ibis.Table, slices: Mapping[str, ibis.Table] | None = None, *, last_day: date
+    first_seen: ibis.Table, user_weeks: UserWeeks, slices: Mapping[str, ibis.Table] | None = None, *, last_day: date
 ) -> pd.DataFrame:
     """How far the people of each slice moved from the weeks before to the last: sums over people of products of what they had.
 
@@ -203,23 +213,43 @@ def _wider(name: str) -> ibis.Deferred:
     return ibis._[name].cast(WIDER) if name.startswith("net") else ibis._[name]
 
 
-def _people(first_seen: ibis.Table, user_weeks: ibis.Table, last_day: date) -> ibis.Table:
+def _people(first_seen: ibis.Table, user_weeks: UserWeeks, last_day: date) -> ibis.Table:
     """One row a person who is known or was present: the four numbers of each metric and base."""
-    monday = last_day - timedelta(days=last_day.weekday())
-    weeks = user_weeks.filter(user_weeks.week >= monday - timedelta(days=WEEK * PAST), user_weeks.week <= monday)
-    amount = weeks.net.cast("float64").clip(-LARGEST, LARGEST).cast(AMOUNT)
-    given = {"active": weeks.active, "present": weeks.present, "net": amount}
-    back = (ibis.literal(monday).epoch_days() - weeks.week.epoch_days()) // WEEK
-    when = {"now": back == 0, "week_before": back == 1, "past_mean": back >= 1}
-    types = dict.fromkeys(given, "int64") | {"net": AMOUNT}
-    sums = {f"{name} {span}": values.sum(where=held).fill_null(0).cast(types[name])
-            for name, values in given.items() for span, held in when.items()}  # fmt: skip
-    done = weeks.group_by("user_id").agg(**sums)
+    now = (last_day - days.EPOCH).days - last_day.weekday()
+    done = ibis.union(_came(user_weeks.blocks, now), _dealt(user_weeks.deeds, now))
+    done = done.group_by("user_id").agg(**{name: done[name].sum() for name in done.columns if name != "user_id"})
     joined = _joined(first_seen, last_day)
-    old = (ibis.literal(monday).epoch_days() - joined.joined.epoch_days()) // WEEK
+    old = ((now - joined.joined) / WEEK).floor()
     known = joined.select("user_id", **{"known now": ibis.literal(1, "int64")} | {
         f"known {base}": ibis.least(old, most).cast("int64") for base, most in BASES.items()
     })  # fmt: skip
     met = known.outer_join(done, "user_id")
-    named = [*(f"known {span}" for span in when), *sums]
-    return met.select(user_id=ibis.coalesce(met.user_id, met.user_id_right), **{name: met[name].fill_null(0) for name in named})
+    types = {name: AMOUNT if name.startswith("net") else "int64" for name in met.columns if not name.startswith("user_id")}
+    told = {name: met[name].fill_null(0).cast(dtype) for name, dtype in types.items()}
+    return met.select(user_id=ibis.coalesce(met.user_id, met.user_id_right), **told)
+
+
+def _spans(week: ibis.Value, now: int) -> dict[str, ibis.BooleanValue]:
+    """Whether a week is the last one, or belongs to a base."""
+    return {"now": week == now, **{base: week.between(now - WEEK * most, now - WEEK) for base, most in BASES.items()}}
+
+
+def _came(blocks: ibis.Table, now: int) -> ibis.Table:
+    """The active weeks of each user and block in each span."""
+    own = blocks.filter(blocks.begins > now - WEEK * PAST - days.BLOCK)
+    counts = dict.fromkeys(("now", *BASES), ibis.literal(0, "int64"))
+    for at in range(0, days.BLOCK, WEEK):
+        came = (own.bits >> at) & (2**WEEK - 1) > 0
+        counts = {span: counts[span] + (came & held).cast("int64") for span, held in _spans(own.begins + at, now).items()}
+    told = {f"{name} {span}": number for name in ("active", "present") for span, number in counts.items()}
+    return own.select("user_id", **told, **{f"net {span}": ibis.literal(0).cast(AMOUNT) for span in counts})
+
+
+def _dealt(deeds: ibis.Table, now: int) -> ibis.Table:
+    """Weeks in which there was a payment, refund or amount and no activity, and all amounts."""
+    amount = deeds.net.cast("float64").clip(-LARGEST, LARGEST).cast(AMOUNT)
+    spans, nothing = _spans(deeds.week, now), ibis.literal(0).cast(AMOUNT)
+    active = {f"active {span}": ibis.literal(0, "int64") for span in spans}
+    present = {f"present {span}": (deeds.dealt & ~deeds.active & held).cast("int64") for span, held in spans.items()}
+    net = {f"net {span}": ibis.ifelse(held, amount, nothing) for span, held in spans.items()}
+    return deeds.select("user_id", **active, **present, **net)

@@ -14,6 +14,7 @@ from helpers import contracts
 from helpers.errors import InputError, nearest
 from helpers.retention import periods
 from helpers.retention.cohort import members
+from helpers.retention.cohort.at_hand import AtHand
 from helpers.retention.rule import Rule
 
 ALL, UNKNOWN = "all", members.UNKNOWN
@@ -70,6 +71,7 @@ def cohort_cube(
     entry: Mapping | None = None,
     pair: Sequence[str] = (),
     ages: int | None = None,
+    hand: AtHand | None = None,
 ) -> pd.DataFrame:
     """Cohorts by age and slice (contract `cohort_cube`; `cohort_days` and `cohort_months` by other units).
 
@@ -84,12 +86,13 @@ def cohort_cube(
             `entry_activity` and `entry_contribution`, what was done in that week, which is over before any later age; weeks only.
         pair: Two of the dimensions that are crossed, too; a dimension that there is not is left out.
         ages: So many ages are kept; by default all.
+        hand: What is at hand of it.
 
     Raises:
         InputError: `pair` does not name two dimensions.
     """
     rule = rule or Rule()
-    given = members.asked(user_day, slices, rule=rule, last_day=last_day, entry=entry)
+    given = members.asked(user_day, slices, rule=rule, last_day=last_day, entry=entry, hand=hand)
     with members.by_age(given).cache() as crossed:
         counted = _rolled(crossed, given.names, pair, ["cohort", "age"], members.SUMS)
     return _dense(counted, _newest(counted, rule, last_day), rule, ages)
@@ -126,6 +129,7 @@ def cohort_spans(
     last_day: date | None = None,
     entry: Mapping | None = None,
     pair: Sequence[str] = (),
+    hand: AtHand | None = None,
 ) -> pd.DataFrame:
     """Who came back within spans of ages, which the ages of the cube do not add up to (contract `cohort_spans`).
 
@@ -133,14 +137,14 @@ def cohort_spans(
     also where the span is not over yet.
 
     Args:
-        user_day, slices, last_day, entry, pair: As for `cohort_cube`.
+        user_day, slices, last_day, entry, pair, hand: As for `cohort_cube`.
 
     Raises:
         InputError: The rule has no spans, or `pair` does not name two dimensions.
     """
     if not rule.spans:
         raise InputError("The rule has neither brackets nor a horizon, so there are no spans of ages to count.")
-    given = members.asked(user_day, slices, rule=rule, last_day=last_day, entry=entry)
+    given = members.asked(user_day, slices, rule=rule, last_day=last_day, entry=entry, hand=hand)
     with members.by_span(given).cache() as crossed:
         columns = ("size", *(members.span(*ages) for ages in rule.spans))
         counted = _rolled(crossed, given.names, pair, ["cohort"], dict.fromkeys(columns, "int64"))

@@ -23,11 +23,10 @@ from helpers.segments.likelihood import (
     FARTHEST,
     FEWEST_PAID,
     FEWEST_TESTED,
-    MOST_PEOPLE,
     calibrated,
-    taken,
     turns,
 )
+from helpers.segments.pay_windows import MOST_PEOPLE, taken
 
 WINDOW = timedelta(days=SPAN)
 PAST = 2 * WINDOW.days  # that members are described by

@@ -13,11 +13,12 @@ import ibis
 import pandas as pd
 
 from helpers import contracts, stats
+from helpers.segments import days
 
 ENOUGH = 20  # silences; of fewer the 95 % quantile is the longest one
 NINETEEN, TWENTIETHS = 19, 20  # 95 % in whole numbers, so that no rounding decides
 LEAST = 7  # days; a shorter silence is no loss for anybody, since people have weekly habits
-LATER = 56  # days in which a loss can turn out to be none
+LATER = days.BLOCK  # in which a loss can turn out to be none
 OWN, FIXED = "own", "fixed"
 RULES = (OWN, FIXED)
 
@@ -59,7 +60,7 @@ LOSSES = contracts.declare(
 )
 
 
-def rhythms(user_day: ibis.Table, *, last_day: date, limits: Mapping) -> ibis.Table:
+def rhythms(user_day: ibis.Table, *, last_day: date, limits: Mapping, blocks: ibis.Table | None = None) -> ibis.Table:
     """After how many silent days each person counts as lost by the own rhythm, and when that came about (contract `rhythms`).
 
     The limit is the shortest length that at least 95 % of the own silences do not exceed, and 7 days at least. Of people with
@@ -69,27 +70,39 @@ def rhythms(user_day: ibis.Table, *, last_day: date, limits: Mapping) -> ibis.Ta
     Args:
         user_day: The fact; days after `last_day` do not count.
         limits: The section `lifecycle` of the rules, for its `lost`.
+        blocks: The same days as `segments.blocks` gives them, where they are at hand.
     """
-    lengths = _lengths(user_day.filter(user_day.active > 0, user_day.day <= last_day))
-    lengths = lengths.cross_join(_pool(lengths))
-    limit = ibis.coalesce(ibis.ifelse(lengths.of < ENOUGH, lengths.pool, lengths.own), limits["lost"])
-    lengths = lengths.mutate(allowed=ibis.greatest(limit, LEAST).cast("int64"))
-    people = lengths.group_by("user_id").agg(
-        first_active_day=lengths.first.min(),
-        last_active_day=lengths.last.max(),
-        silences=lengths.of.max(),
-        limit_days=lengths.allowed.max(),
-        own_end=lengths.begun.min(where=lengths.silence > lengths.allowed),
-        fixed_end=lengths.begun.min(where=lengths.silence > limits["lost"]),
+    return _of_blocks(days.blocks(user_day, last_day=last_day) if blocks is None else blocks, last_day, limits)
+
+
+def _of_blocks(blocks: ibis.Table, last_day: date, limits: Mapping) -> ibis.Table:
+    """The silences that are no longer than any limit are only counted."""
+    people = blocks.group_by("user_id").agg(
+        first=blocks["first"].min(), last=blocks["last"].max(), silences=blocks.times.sum() - 1
     )
-    open_end = {rule: is_lost.ifelse(people.last_active_day, None) for rule, is_lost in _called(people, last_day, limits).items()}
+    silences = days.silences(blocks, longer=min(LEAST, limits["lost"]))
+    known = silences.filter(silences.silence.notnull()).join(people.select("user_id", of="silences"), "user_id")
+    people = people.left_join(_own(known), "user_id").drop("user_id_right").cross_join(_pool(people, known))
+    limit = ibis.ifelse(people.silences < ENOUGH, people.pool, people.own.fill_null(LEAST))
+    people = people.mutate(limit_days=ibis.greatest(ibis.coalesce(limit, limits["lost"]), LEAST).cast("int64"))
+    met = known.join(people.select("user_id", "limit_days"), "user_id")
+    ends = met.group_by("user_id").agg(
+        own_end=met.begun.min(where=met.silence > met.limit_days), fixed_end=met.begun.min(where=met.silence > limits["lost"])
+    )
+    people = people.left_join(ends, "user_id").drop("user_id_right")
+    silent = (last_day - days.EPOCH).days - people["last"]
+    open_end = {OWN: silent > people.limit_days, FIXED: silent > limits["lost"]}
+    ends = {rule: ibis.coalesce(people[f"{rule}_end"], ibis.ifelse(open_end[rule], people["last"], None)) for rule in RULES}
     return people.select(
-        "user_id", "first_active_day", "last_active_day", "silences", "limit_days", pooled=people.silences < ENOUGH,
-        **{f"{rule}_end": ibis.coalesce(people[f"{rule}_end"], open_end[rule]) for rule in RULES},
+        "user_id", first_active_day=days.day_of(people["first"]), last_active_day=days.day_of(people["last"]),
+        silences=people.silences, limit_days=people.limit_days, pooled=people.silences < ENOUGH,
+        **{f"{rule}_end": days.day_of(end) for rule, end in ends.items()},
     )  # fmt: skip
 
 
-def losses(rhythms_now: ibis.Table, user_day: ibis.Table, *, last_day: date, limits: Mapping) -> pd.DataFrame:
+def losses(
+    rhythms_now: ibis.Table, user_day: ibis.Table, *, last_day: date, limits: Mapping, blocks: ibis.Table | None = None
+) -> pd.DataFrame:
     """Who is lost by either rule, and of those who were 56 days ago, who has come back since (contract `losses`).
 
     What was known then is counted as of then, rhythms too.
@@ -98,11 +111,13 @@ def losses(rhythms_now: ibis.Table, user_day: ibis.Table, *, last_day: date, lim
         rhythms_now: Contract `rhythms`, at `last_day`.
         user_day: The fact.
         limits: The section `lifecycle` of the rules, for its `lost`.
+        blocks: As for `rhythms`, up to `last_day`.
     """
     before = last_day - timedelta(days=LATER)
     now = rhythms_now.mutate(**_called(rhythms_now, last_day, limits))
     today = now.aggregate(people=now.count(), days=now.limit_days.quantile(0.5), **{rule: now[rule].sum() for rule in RULES})
-    then = rhythms(user_day, last_day=before, limits=limits)
+    known = None if blocks is None else days.until(blocks, before)
+    then = rhythms(user_day, last_day=before, limits=limits, blocks=known)
     then = then.join(now.select("user_id", seen="last_active_day"), "user_id")
     then = then.mutate(**_called(then, before, limits), is_back=then.seen > then.last_active_day)
     past = then.aggregate(
@@ -126,33 +141,25 @@ def _called(people: ibis.Table, day: date, limits: Mapping) -> dict[str, ibis.Bo
     return {OWN: silent > people.limit_days, FIXED: silent > limits["lost"]}
 
 
-def _lengths(active: ibis.Table) -> ibis.Table:
-    """Of each user and length of silence: when it began first (`begun`), how often it was (`times`), and of all the user's
-    silences how many there are (`of`) and their 95 % quantile (`own`).
+def _own(known: ibis.Table) -> ibis.Table:
+    """The 95 % quantile of the silences of people with enough of them, where it is one of those that are known.
 
-    Before the first active day there is no silence: its row has no length and counts 0 times.
+    It is the longest one when as many longer ones are left out as a twentieth of all makes.
     """
-    before = active.day.lag().over(ibis.window(group_by="user_id", order_by="day"))
-    days = active.select("user_id", "day", before=before, silence=active.day.epoch_days() - before.epoch_days() - 1)
-    each = days.group_by("user_id", "silence").agg(
-        times=days.silence.count(), begun=days.before.min(), first=days.day.min(), last=days.day.max()
-    )
-    whole = ibis.window(group_by="user_id")
-    rising = ibis.window(group_by="user_id", order_by="silence", preceding=None, following=0)
-    each = each.mutate(of=each.times.sum().over(whole).cast("int64"), upto=each.times.sum().over(rising))
-    reached = ibis.ifelse(_reaches(each.upto, each.of), each.silence, None)
-    return each.mutate(own=reached.min().over(whole))
+    longest = ibis.window(group_by="user_id", order_by=ibis.desc("silence"))
+    placed = known.filter(known["of"] >= ENOUGH).mutate(place=ibis.row_number().over(longest))
+    found = placed.filter(placed.place * TWENTIETHS <= placed["of"], (placed.place + 1) * TWENTIETHS > placed["of"])
+    return found.select("user_id", own="silence")
 
 
-def _pool(lengths: ibis.Table) -> ibis.Table:
-    """One row: the 95 % quantile of all silences of people with few, empty where those are few as well."""
-    few = lengths.filter(lengths.of < ENOUGH, lengths.silence.notnull())
-    counted = few.group_by("silence").agg(times=few.times.sum())
-    rising = ibis.window(order_by="silence", preceding=None, following=0)
-    counted = counted.mutate(of=counted.times.sum().over(ibis.window()), upto=counted.times.sum().over(rising))
-    return counted.aggregate(pool=counted.silence.min(where=_reaches(counted.upto, counted.of) & (counted.of >= ENOUGH)))
-
-
-def _reaches(upto: ibis.Value, of: ibis.Value) -> ibis.BooleanValue:
-    """Whether so many of all are 95 % of them."""
-    return (upto > 0) & (upto * TWENTIETHS >= of * NINETEEN)
+def _pool(people: ibis.Table, known: ibis.Table) -> ibis.Table:
+    """One row: the 95 % quantile of all silences of people with few, or LEAST below that; empty where those are few as well."""
+    few = known.filter(known["of"] < ENOUGH)
+    counted = few.group_by("silence").agg(times=few.count())
+    longer = counted.times.sum().over(ibis.window(order_by=ibis.desc("silence"), preceding=None, following=0)) - counted.times
+    counted = counted.select("silence", "times", longer=longer)
+    whole = people.aggregate(every=people.silences.sum(where=people.silences < ENOUGH).fill_null(0))
+    met = whole.left_join(counted, counted.longer * TWENTIETHS <= whole.every)
+    found = met.group_by("every").agg(last=met.silence.min(), above=(met.longer + met.times).max().fill_null(0))
+    quantile = ibis.ifelse(found.above * TWENTIETHS <= found.every, LEAST, found["last"])
+    return found.select(pool=ibis.ifelse(found.every >= ENOUGH, quantile, None))
