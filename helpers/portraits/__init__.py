@@ -29,7 +29,7 @@ from helpers.portraits.attributes import portraits
 from helpers.portraits.distinct import MADE_OF, distinctive, group_names, memberships
 from helpers.portraits.drift import drifts
 from helpers.portraits.earlier import earlier
-from helpers.portraits.next_interest import next_interest, next_interest_score, next_topics
+from helpers.portraits.next_interest import next_interest, next_interest_score, next_topics, watched
 from helpers.portraits.overview import composition, habits, one_user, summary, topic_fans
 from helpers.portraits.pain import answers, falling, groups, low_scores, pain_points
 from helpers.portraits.tag_states import tag_conditions, tag_states
@@ -40,5 +40,5 @@ __all__ = [
     "MADE_OF", "answers", "apart", "beside", "composition", "distinctive", "distinctive_of", "drifts", "earlier", "falling",
     "group_names", "groups", "habits", "interests", "low_scores", "memberships", "next_interest", "next_interest_score",
     "next_topics", "one_user", "pain_points", "portraits", "summary", "tag_conditions", "tag_sizes", "tag_states", "tags",
-    "topic_fans",
+    "topic_fans", "watched",
 ]  # fmt: skip

@@ -73,13 +73,32 @@ class Setting(NamedTuple):
     own: float
 
 
+class Watched(NamedTuple):
+    """What the forecasts of three spans of 28 days are learned from: `uptake.popular` and `uptake.panel`."""
+
+    famous: pd.DataFrame
+    panel: ibis.Table
+
+
 PEOPLE_AT_ONCE = 250_000  # about; of whom forecasts are made in some 2 GB
 UNIT, BITS = 1e9, 30  # parts of a score (at most some 2), and bits for the number of its topic, in one whole number
 # The first among equals.
 SETTINGS = [Setting(memory, own) for memory in (224, 28) for own in (1.0, 0.25, 0.0)]
 
 
-def next_interest_score(user_topic_day: ibis.Table, *, last_day: date) -> pd.DataFrame:
+def watched(user_topic_day: ibis.Table, *, last_day: date) -> Watched:
+    """What `next_interest_score` and `next_interest` both learn from, worked out once.
+
+    Args:
+        user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
+    """
+    now = uptake.days_since_1970(last_day)
+    famous = uptake.popular(user_topic_day, cuts=[now - 2 * WINDOW, now - WINDOW, now])
+    cuts = [now - 3 * WINDOW, now - 2 * WINDOW, now - WINDOW]
+    return Watched(famous, uptake.panel(user_topic_day, cuts=cuts, memories=_memories()).cache())
+
+
+def next_interest_score(user_topic_day: ibis.Table, *, last_day: date, seen: Watched | None = None) -> pd.DataFrame:
     """How often three topics named four weeks ago were right (contract `next_interest_score`).
 
     A hit: at least one of the three topics is among those that the person was busy with in the 28 days up to `last_day`
@@ -89,19 +108,19 @@ def next_interest_score(user_topic_day: ibis.Table, *, last_day: date) -> pd.Dat
 
     Args:
         user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
+        seen: As `watched` gives it for the same, where it is at hand.
 
     Returns:
         Where the history is too short, the rates are empty and `of` is 0.
     """
     held_out = uptake.days_since_1970(last_day) - WINDOW
-    tuning, learning = held_out - WINDOW, held_out - 2 * WINDOW
-    famous = uptake.popular(user_topic_day, cuts=[tuning, held_out])
-    with uptake.panel(user_topic_day, cuts=[learning, tuning, held_out], memories=_memories()).cache() as panel:
-        taught = uptake.chances(panel.filter(panel.cut < held_out), _memories(), famous)
-        tried = _tried(panel.filter(panel.cut == tuning), SETTINGS, taught, famous, [MODEL])
-        hits = tried.groupby(["question", "memory", "own"])[RULES[MODEL]].sum().to_dict()
-        setting = max(SETTINGS, key=lambda one: [hits.get((question, *one), 0) for question in BASELINES])
-        tried = _tried(panel.filter(panel.cut == held_out), [setting], taught, famous, [*RULES]).set_index("question")
+    famous, panel = seen or watched(user_topic_day, last_day=last_day)
+    famous = famous[famous["cut"] <= held_out]
+    taught = uptake.chances(panel.filter(panel.cut < held_out), _memories(), famous)
+    tried = _tried(panel.filter(panel.cut == held_out - WINDOW), SETTINGS, taught, famous, [MODEL])
+    hits = tried.groupby(["question", "memory", "own"])[RULES[MODEL]].sum().to_dict()
+    setting = max(SETTINGS, key=lambda one: [hits.get((question, *one), 0) for question in BASELINES])
+    tried = _tried(panel.filter(panel.cut == held_out), [setting], taught, famous, [*RULES]).set_index("question")
     rows = [_row(tried, question, rule) for question, rules in BASELINES.items() for rule in (MODEL, *rules)]
     last = famous[famous["cut"] == held_out]
     return pd.DataFrame(rows).assign(
@@ -111,7 +130,7 @@ def next_interest_score(user_topic_day: ibis.Table, *, last_day: date) -> pd.Dat
 
 
 def next_interest(
-    user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: date, totals: Totals = of_rows
+    user_topic_day: ibis.Table, score: pd.DataFrame, *, last_day: date, seen: Watched | None = None, totals: Totals = of_rows
 ) -> ibis.Table:
     """Three topics for each person who ever had one, for the 28 days after `last_day` (contract `next_interest`).
 
@@ -120,12 +139,13 @@ def next_interest(
     Args:
         user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
         score: Contract `next_interest_score`, of the same day: it holds the setting that was chosen.
+        seen: As `watched` gives it for the same, where it is at hand.
         totals: How the days of a whole history are added up.
     """
     cut, memory, own = uptake.days_since_1970(last_day), int(score["memory_days"].iloc[0]), float(score["own"].iloc[0])
-    famous = uptake.popular(user_topic_day, cuts=[cut])
-    with uptake.panel(user_topic_day, cuts=[cut - WINDOW], memories=[memory]).cache() as panel:
-        taught = uptake.chances(panel, [memory], famous)
+    famous, panel = seen or watched(user_topic_day, last_day=last_day)
+    famous = famous[famous["cut"] == cut]
+    taught = uptake.chances(panel.filter(panel.cut == cut - WINDOW), [memory], famous)
     topics = _numbered(user_topic_day, "topic").cache()
     numbers = topics.filter(topics.topic.isin([*famous["topic"], ""])).to_pandas().set_index("topic")["number"]
     taught, famous = _renamed(taught, numbers, "source", "topic"), _renamed(famous, numbers, "topic")
