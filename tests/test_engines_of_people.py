@@ -163,9 +163,13 @@ def test_the_same_people_are_taken_where_there_are_too_many(engines, towns, monk
     monkeypatch.setattr(uptake, "MOST_PEOPLE", 40)
     cut = uptake.days_since_1970(LAST_DAY) - 28
     pages = engines.agree(lambda t: diaries.pages(t.user_topic_day, last_day=LAST_DAY, half_life_days=HALF_LIFE), towns)
-    panel = engines.agree(lambda t: uptake.panel(t.user_topic_day, cuts=[cut, cut - 28], memories=[28]), towns)
+    panel = engines.agree(lambda t: _panel(t.user_topic_day, [cut, cut - 28]), towns)
     for rows in (pages, [row for row in panel if row["cut"] == cut]):
         assert 10 < len({row["user_id"] for row in rows}) < 80
+
+
+def _panel(user_topic_day, cuts):
+    return uptake.panel(user_topic_day, uptake.busy(user_topic_day, cuts=cuts), memories=[28])
 
 
 def test_what_a_dataset_lacks_is_lacking_on_both(engines, towns):

@@ -136,7 +136,9 @@ def test_with_the_facts_at_hand_the_findings_are_the_same():
     days = facts.user_day(kept, ROLES)
     lives, long = facts.lives(days), cleaning.long_days(kept, days, many=plain.LIMITS["bot_hours"])
     given_facts = lives, facts.same_moment(kept), cleaning.suspect_users(lives, long, plain.LIMITS)
-    found = cleaning.suspicions(judged, *given_facts, roles=ROLES, limits=plain.LIMITS)
+    events = judged["events"]
+    counted = {"names": cleaning.names(events), "kinds": cleaning.kinds(cleaning.kept(events))}
+    found = cleaning.suspicions(judged, *given_facts, **counted, roles=ROLES, limits=plain.LIMITS)
     assert set(found["rule"]) >= {"bot", "near_duplicate", "before_sign_up", "unknown_user"}
     pd.testing.assert_frame_equal(found, found_in(log))
 

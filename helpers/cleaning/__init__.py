@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from helpers.cleaning.accounts import (
+    KINDS,
     by_reason,
     by_rule,
     check_limits,
@@ -17,6 +18,7 @@ from helpers.cleaning.accounts import (
     coverage,
     kinds,
     ledger,
+    names,
     over_limits,
     quarantined,
     reasons,
@@ -28,7 +30,7 @@ from helpers.cleaning.judging import STATUSES, column_of, judge, kept
 from helpers.cleaning.suspicions import suspicions
 
 __all__ = [
-    "STATUSES", "by_day", "by_reason", "by_rule", "check_limits", "column_of", "counts", "coverage", "examples", "influence",
-    "judge", "kept", "kinds", "ledger", "long_days", "over_limits", "quarantined", "reasons", "suspect_users", "suspicions",
-    "volume",
+    "KINDS", "STATUSES", "by_day", "by_reason", "by_rule", "check_limits", "column_of", "counts", "coverage", "examples",
+    "influence", "judge", "kept", "kinds", "ledger", "long_days", "names", "over_limits", "quarantined", "reasons",
+    "suspect_users", "suspicions", "volume",
 ]  # fmt: skip

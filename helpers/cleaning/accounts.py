@@ -231,9 +231,28 @@ def _counted(judged: ibis.Table) -> ibis.Table:
 
 
 def kinds(kept: ibis.Table) -> ibis.Table:
-    """Who has events of which kind: a row for each `user_id` and `kind` (name of the event), with the number of `rows`."""
+    """Who has events of which kind: a row for each `user_id` and `kind` (name of the event), with the number of `rows` and the
+    time of the `first`.
+    """
     kind = ibis.coalesce(kept.event, "")
-    return kept.group_by("user_id", kind=kind).agg(rows=kept.count())
+    return kept.group_by("user_id", kind=kind).agg(rows=kept.count(), first=kept.ts.min())
+
+
+KINDS = {"first": "min"}  # of kinds in several spans
+
+
+def names(judged: ibis.Table) -> ibis.Table:
+    """Which topics and names of events the kept events of a file have, and the amounts that came with them.
+
+    Returns:
+        `_source`, `_file`, `topic`, `event`; `rows`, of them those with an amount (`amounts`), the sum of the sizes of these
+        (`total`) and the `largest`.
+    """
+    kept = judged.filter(judged["_status"] == "kept")
+    size = kept.amount.abs()
+    return kept.group_by(["_source", "_file", "topic", "event"]).agg(
+        rows=kept.count(), amounts=kept.amount.count(), total=size.sum(), largest=size.max()
+    )
 
 
 def coverage(judged: list[ibis.Table], counted: ibis.Table | None = None, who: ibis.Table | None = None) -> pd.DataFrame:

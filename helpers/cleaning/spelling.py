@@ -21,9 +21,12 @@ LONGEST = 60  # characters of a spelling that a list shows
 
 
 def several(
-    rows: dict[str, ibis.Table], experiments: dict | None
+    rows: dict[str, ibis.Table], names: ibis.Table | None, experiments: dict | None
 ) -> Iterator[tuple[str, str, ibis.Table, pd.DataFrame | int]]:
     """The columns in which a name comes in several spellings; all values are counted in one query.
+
+    Args:
+        names: The `names` of the events, where there are any.
 
     Returns:
         Table, column, its rows (`of`, `value`, `user_id`, `_file`, `_line`) and its `variants`; the number of different values
@@ -33,7 +36,7 @@ def several(
     named = [_named(rows[table], table, column) for table, column in columns]
     if not named:
         return
-    counted = {table: _counted(rows[table], table) for table in dict(columns)}
+    counted = {table: names if table == "events" else _counted(rows[table], table) for table in dict(columns)}
     parts = [
         _named(counted[table], table, column).mutate(number=ibis.literal(at)) for at, (table, column) in enumerate(columns)
     ]

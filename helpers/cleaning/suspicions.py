@@ -11,6 +11,8 @@ import pandas as pd
 
 from helpers import contracts, facts
 from helpers.cleaning import rhythm, spelling, telling
+from helpers.cleaning.accounts import kinds as kinds_of
+from helpers.cleaning.accounts import names as names_of
 from helpers.cleaning.influence import check_suspicion_limits, long_days, suspect_users
 from helpers.cleaning.telling import Wrong, finding, nowhere, percent, plural
 
@@ -44,6 +46,8 @@ def suspicions(
     same_moment: ibis.Table | None = None,
     suspects: ibis.Table | None = None,
     counts: ibis.Table | None = None,
+    names: ibis.Table | None = None,
+    kinds: ibis.Table | None = None,
     *,
     roles: dict[str, list[str]],
     limits: dict[str, float],
@@ -59,7 +63,8 @@ def suspicions(
     Args:
         judged: Rows of each kind of source as `judge` gives them; a kind may be missing or empty.
         lives, suspects: As `facts.lives` and `suspect_users` give them; counted anew where not both are given.
-        same_moment, counts: The facts of that name, and the `counts` of judged events; counted anew where not given.
+        same_moment: The facts of that name; counted anew where not given.
+        counts, names, kinds: What the functions of these names give of the events; counted anew where not given.
         limits: Section `suspicions` of rules.toml.
         first_day, data_until: First and last local day that the data reach; days of kept events outside them are not
             compared. Where not given, the first and last day with a kept event.
@@ -80,14 +85,15 @@ def suspicions(
         events = rows["events"]
         if lives is None or suspects is None:
             lives, suspects = _lives(events, limits)
-        people = lives.select("user_id", first=lives.first_day)
+        people = lives.select("user_id")
+        names = names_of(events) if names is None else names
     wrong = [*_unknown_users(rows, people), *_impossible_ages(rows, as_of_day)]
     if "events" in rows:
-        wrong += [*_before_sign_up(rows, people), *_near_duplicates(events, same_moment, exact_dropped)]
-        wrong += _without_amount(events, roles, has_amounts)
-        found += [*_bots(events, suspects, limits), *_outliers(events, roles, limits["outlier_share"])]
+        wrong += [*_before_sign_up(rows, kinds), *_near_duplicates(events, same_moment, exact_dropped)]
+        wrong += _without_amount(events, names, roles, has_amounts)
+        found += [*_bots(events, suspects, limits), *_outliers(events, names, roles, limits["outlier_share"])]
         found += _out_of_rhythm(events, counts, limits, (first_day, data_until), as_of_day)
-    return _frame([*found, *telling.told([*wrong, *_several_arms(rows)]), *_spellings(rows, experiments)])
+    return _frame([*found, *telling.told([*wrong, *_several_arms(rows)]), *_spellings(rows, names, experiments)])
 
 
 def _lives(events: ibis.Table, limits: dict[str, float]) -> tuple[ibis.Table, ibis.Table]:
@@ -115,11 +121,14 @@ def _bots(events: ibis.Table, suspects: ibis.Table, limits: dict[str, float]) ->
         yield finding("bot", "events", "user_id", nowhere(rows, others), said, "all others")
 
 
-def _before_sign_up(rows: dict[str, ibis.Table], people: ibis.Table) -> Iterator[Wrong]:
+def _before_sign_up(rows: dict[str, ibis.Table], kinds: ibis.Table | None) -> Iterator[Wrong]:
+    """Found by the first event of each person, so that the rows of nobody else are looked at."""
     if "users" in rows:
-        known = rows["users"].select("user_id", "registered_at", "registered_day").join(people, "user_id")
-        known = known.filter(known.first <= known.registered_day).select("user_id", "registered_at")
-        met = rows["events"].join(known, "user_id")
+        events, kinds = rows["events"], kinds_of(rows["events"]) if kinds is None else kinds
+        first = kinds.group_by("user_id").agg(first=kinds["first"].min())
+        known = rows["users"].select("user_id", "registered_at").join(first, "user_id")
+        known = known.filter(known["first"] < known.registered_at).select("user_id", "registered_at")
+        met = events.join(known, "user_id")
         early = met.filter(met.ts < met.registered_at)
         yield Wrong("before_sign_up", "events", "ts", early, "{rows} of {people} came before the sign-up.")
 
@@ -143,22 +152,29 @@ def _near_duplicates(events: ibis.Table, same_moment: ibis.Table | None, exact_d
     yield Wrong("near_duplicate", "events", "content_id", weak, said + "amount, and have no content_id to tell them apart.")
 
 
-def _without_amount(events: ibis.Table, roles: dict[str, list[str]], has_amounts: bool | None) -> Iterator[Wrong]:
+def _without_amount(
+    events: ibis.Table, names: ibis.Table, roles: dict[str, list[str]], has_amounts: bool | None
+) -> Iterator[Wrong]:
     if has_amounts is None:
-        has_amounts = not events.filter(events.amount.notnull()).limit(1).to_pandas().empty
-    if has_amounts:
+        has_amounts = not names.filter(names.amounts > 0).limit(1).to_pandas().empty
+    pays = _of(names, roles, "pay")
+    if has_amounts and not pays.filter(pays.rows > pays.amounts).limit(1).to_pandas().empty:
         blank = _of(events, roles, "pay").filter(events.amount.isnull())
         yield Wrong("payment_without_amount", "events", "amount", blank, "{rows} of {people} came without an amount.", "payment")
 
 
-def _outliers(events: ibis.Table, roles: dict[str, list[str]], share: float) -> Iterator[dict]:
-    paid = _of(events, roles, "pay", "refund").filter(events.amount.notnull())
-    paid = paid.mutate(size=paid.amount.abs())
-    pays = paid.event.isin(roles.get("pay") or [""])
-    totals = paid.aggregate(total=paid["size"].sum(), payments=pays.sum()).to_pandas().iloc[0]
+def _outliers(events: ibis.Table, names: ibis.Table, roles: dict[str, list[str]], share: float) -> Iterator[dict]:
+    paid = _of(names, roles, "pay", "refund")
+    payments = paid.amounts.sum(where=paid.event.isin(roles.get("pay") or [""]))
+    sums = paid.aggregate(total=paid.total.sum(), largest=paid.largest.max(), payments=payments.fill_null(0))
+    totals = sums.to_pandas().iloc[0]
     if not totals["total"] or totals["payments"] < LEAST_PAYMENTS:
         return
     limit = (totals["total"] * Decimal(str(share))).quantize(Decimal("0.0001"), ROUND_CEILING)
+    if totals["largest"] < limit:
+        return
+    paid = _of(events, roles, "pay", "refund").filter(events.amount.notnull())
+    paid = paid.mutate(size=paid.amount.abs())
     large = paid.filter(paid["size"] >= ibis.literal(limit).cast("decimal(38, 4)"))
     large = large.order_by([ibis.desc("size"), "_file", "_line"]).select("size", "day", file="_file", line="_line")
     for own in large.to_pandas().assign(rows=1, people=1).itertuples(index=False):
@@ -200,8 +216,8 @@ def _unusual_days(events: ibis.Table, unusual: pd.DataFrame) -> Iterator[dict]:
         yield finding("volume", "events", "ts", by_day.get(own.day, nowhere()), said, own.day.isoformat())
 
 
-def _spellings(rows: dict[str, ibis.Table], experiments: dict | None) -> Iterator[dict]:
-    for table, column, named, groups in spelling.several(rows, experiments):
+def _spellings(rows: dict[str, ibis.Table], names: ibis.Table | None, experiments: dict | None) -> Iterator[dict]:
+    for table, column, named, groups in spelling.several(rows, names, experiments):
         if isinstance(groups, int):
             said = f"The spelling of {column} was not looked at: it has {groups:,} different values."
             yield finding("spelling", table, column, nowhere(), said)

@@ -93,9 +93,9 @@ def watched(user_topic_day: ibis.Table, *, last_day: date) -> Watched:
         user_topic_day: Contract `user_topic_day`; rows after `last_day` do not count.
     """
     now = uptake.days_since_1970(last_day)
-    famous = uptake.popular(user_topic_day, cuts=[now - 2 * WINDOW, now - WINDOW, now])
     cuts = [now - 3 * WINDOW, now - 2 * WINDOW, now - WINDOW]
-    return Watched(famous, uptake.panel(user_topic_day, cuts=cuts, memories=_memories()).cache())
+    with uptake.busy(user_topic_day, cuts=cuts).cache() as busy:
+        return Watched(uptake.popular(busy), uptake.panel(user_topic_day, busy, memories=_memories()).cache())
 
 
 def next_interest_score(user_topic_day: ibis.Table, *, last_day: date, seen: Watched | None = None) -> pd.DataFrame:

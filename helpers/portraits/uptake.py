@@ -42,17 +42,31 @@ def days_since_1970(day: date) -> int:
     return (day - EPOCH).days
 
 
-def popular(user_topic_day: ibis.Table, *, cuts: list[int]) -> pd.DataFrame:
+def busy(user_topic_day: ibis.Table, *, cuts: list[int]) -> ibis.Table:
+    """Who was busy with what in the 28 days after each cut.
+
+    Returns:
+        One row per `cut`, `user_id` and `topic`: `digest`, a number that follows from when and how much.
+    """
+    ahead = _within(user_topic_day, cuts)
+    weight = (ahead.weight.cast("float64") * 10_000).round().cast("int64")  # a wide decimal becomes none in a tenth of the time
+    mixed = ahead.number * 7919 + weight * 104_729
+    return ahead.group_by(["cut", "user_id", "topic"]).agg(digest=(mixed % DIGESTS).sum())
+
+
+def popular(busy: ibis.Table) -> pd.DataFrame:
     """The topics that can be named: those with most people busy in the 28 days before a cut, by name among equals.
+
+    Args:
+        busy: As the function of that name gives it; its cuts are 28 days before those of the topics.
 
     Returns:
         `cut`, `topic`, `place` (1 = most people), `fame` (share of all busy people, 0 to 1) and `left_out` (how many more
         topics somebody was busy with).
     """
-    recent = _within(user_topic_day, [cut - WINDOW for cut in cuts])
-    recent = recent.select("user_id", "topic", cut=recent.cut + WINDOW)
+    recent = busy.mutate(cut=busy.cut + WINDOW)
     whole = recent.group_by("cut").agg(busy=recent.user_id.nunique(), topics=recent.topic.nunique())
-    counted = recent.group_by(["cut", "topic"]).agg(people=recent.user_id.nunique())
+    counted = recent.group_by(["cut", "topic"]).agg(people=recent.count())
     order = ibis.window(group_by="cut", order_by=[ibis.desc("people"), "topic"])
     ranked = counted.mutate(place=(ibis.row_number().over(order) + 1).cast("int64"))
     found = ranked.filter(ranked.place <= MOST_TOPICS).join(whole, "cut").to_pandas()
@@ -74,20 +88,20 @@ def _together(parts: list[ibis.Table]) -> ibis.Table:
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
-def panel(user_topic_day: ibis.Table, *, cuts: list[int], memories: Iterable[int]) -> ibis.Table:
+def panel(user_topic_day: ibis.Table, busy: ibis.Table, *, memories: Iterable[int]) -> ibis.Table:
     """What people were busy with before each cut, and in the 28 days after it.
 
     The people are those who were busy with something in the 28 days, some 20,000 of them at most, chosen by a digest of what
     they did.
 
+    Args:
+        busy: As the function of that name gives it of the same days.
+
     Returns:
         One row per cut, person and topic: `last` (number of the day of the last weight before the cut, empty if there was
         none), `later` (whether busy with it in the 28 days), and for each memory `weight_<days>`.
     """
-    ahead = _within(user_topic_day, cuts)
-    weight = (ahead.weight.cast("float64") * 10_000).round().cast("int64")  # a wide decimal becomes none in a tenth of the time
-    mixed = ahead.number * 7919 + weight * 104_729
-    people = ahead.group_by(["cut", "user_id"]).agg(digest=(mixed % DIGESTS).sum())
+    people = busy.group_by(["cut", "user_id"]).agg(digest=busy.digest.sum())
     there = people.group_by("cut").agg(there=people.count())
     people = people.join(there, "cut")
     people = people.filter(is_taken(people.digest, people.there, MOST_PEOPLE))

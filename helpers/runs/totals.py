@@ -9,6 +9,7 @@ some that reach near enough, no others are made.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,13 @@ def _between(rows: ibis.Table, after: date, until: date) -> ibis.Table:
 
 
 def _added(kept: ibis.Table, fresh: ibis.Table, by: Sequence[str], how: Mapping[str, str] | None) -> ibis.Table:
-    both = kept.union(fresh.select(kept.columns).cast(kept.schema()))
-    ways = {name: "max" if dtype.is_date() else "sum" for name, dtype in kept.schema().items() if name not in by}
-    added = {name: getattr(both[name], way)().cast(kept[name].type()) for name, way in {**ways, **(how or {})}.items()}
-    return both.group_by(list(by)).agg(**added)
+    """Both have a row for each of what they are by, so that they are met; grouping them takes twice as long."""
+    both = kept.outer_join(fresh.select(kept.columns).cast(kept.schema()), list(by), rname="{name}_fresh")
+    made = {name: ibis.coalesce(both[name], both[f"{name}_fresh"]) for name in by}
+    for name, dtype in kept.schema().items():
+        if name not in by:
+            old, new = both[name], both[f"{name}_fresh"]
+            way = (how or {}).get(name, "max" if dtype.is_date() else "sum")
+            of_two = {"min": ibis.least, "max": ibis.greatest}.get(way, operator.add)(old, new)
+            made[name] = ibis.coalesce(of_two, old, new).cast(dtype)
+    return both.select(**made)

@@ -15,6 +15,7 @@ from helpers.segments.tables import TIERS
 
 SPAN = 364
 WITHIN = 28
+MANY = 2**10  # more gaps than a person can have in the span
 DAYS = (1, 2, 3, 5, 7, 10, 14, 21, 28, 35, 42, 56, 70, 91)
 
 GAPS = contracts.declare(
@@ -56,8 +57,7 @@ def gaps(user_day: ibis.Table, *, last_day: date, limits: dict) -> pd.DataFrame:
     begun = begun.to_pandas().astype("int64")
     silences = days.silences(days.blocks(active, last_day=last_day), longer=min(lengths))
     silences = silences.mutate(age=(last_day - days.EPOCH).days - silences.begun)
-    counts = _counted(silences, lengths).to_pandas().set_index("silence").reindex(lengths, fill_value=0)
-    counts = counts.rename_axis("silence").reset_index().astype("int64")
+    counts = _counted(silences, lengths)
     watched = [int(begun.loc[begun["age"] > length + WITHIN, "gaps"].sum()) for length in lengths]
     return _shares(counts.assign(began=watched))
 
@@ -94,16 +94,22 @@ def stays(moves: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**lasts).loc[order, columns].rename_axis(["dimension", "tier"]).reset_index()
 
 
-def _counted(silences: ibis.Table, lengths: list[int]) -> ibis.Table:
+def _counted(silences: ibis.Table, lengths: list[int]) -> pd.DataFrame:
     """Gaps longer than each length and those of them that ended in time, with the sums over people of their squares."""
-    each = silences.mutate(length=ibis.literal(lengths, "array<int64>").unnest())
-    longer = each.filter(each.age > each.length + WITHIN, each.silence.isnull() | (each.silence > each.length))
-    back = (longer.silence <= longer.length + WITHIN).fill_null(False).cast("int64")
-    own = longer.group_by("user_id", silence=longer.length).agg(n=longer.count(), k=back.sum())
-    return own.group_by("silence").agg(
-        people=own.count(), longer=own.n.sum(), back=own.k.sum(),
-        nn=(own.n * own.n).sum(), nk=(own.n * own.k).sum(), kk=(own.k * own.k).sum(),
-    )  # fmt: skip
+    told = {}
+    for length in lengths:
+        longer = (silences.age > length + WITHIN) & (silences.silence.isnull() | (silences.silence > length))
+        back = (silences.silence <= length + WITHIN).fill_null(False)
+        told[f"told_{length}"] = ibis.ifelse(longer, ibis.ifelse(back, 1 + MANY, 1), 0).sum().cast("int64")
+    own = silences.group_by("user_id").agg(**told)  # both counts in one sum, since each sum takes its time
+    sums = {}
+    for length in lengths:
+        n, k = own[f"told_{length}"] % MANY, own[f"told_{length}"] >> MANY.bit_length() - 1
+        sums |= {("people", length): (n > 0).sum(), ("longer", length): n.sum(), ("back", length): k.sum()}
+        sums |= {("nn", length): (n * n).sum(), ("nk", length): (n * k).sum(), ("kk", length): (k * k).sum()}
+    found = own.aggregate(**{f"{name}_{length}": value for (name, length), value in sums.items()}).to_pandas().iloc[0]
+    counts = pd.Series({key: found["_".join(map(str, key))] for key in sums}).fillna(0).astype("int64")
+    return counts.unstack(0).rename_axis("silence").reset_index()
 
 
 def _shares(counts: pd.DataFrame) -> pd.DataFrame:
