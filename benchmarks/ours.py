@@ -43,7 +43,7 @@ def clean(log: str) -> None:
     run.write("quarantine", run.quarantine(list(judged.values())))
     run.write("coverage", cleaning.coverage(list(judged.values())))
     user_day = _facts(run, judged["events"])
-    facts.summary(user_day)
+    facts.summary(user_day, run.read("first_seen"))
     run.write("volume", cleaning.volume(user_day))
     run.write("users", cleaning.kept(judged["users"]))
     run.write("assignments", experiments.exposures(cleaning.kept(judged["assignments"])))

@@ -141,9 +141,13 @@ def same_moment(events: ibis.Table) -> ibis.Table:
     return counted.filter(counted.events > 1)
 
 
-def summary(user_day: ibis.Table, lives: ibis.Table) -> dict[str, int | tuple[int, str]]:
-    """The size of the facts in numbers, people with their unit: rows, people, active days and sessions."""
-    people = int(lives.count().to_pandas())
+def summary(user_day: ibis.Table, people: ibis.Table) -> dict[str, int | tuple[int, str]]:
+    """The size of the facts in numbers, people with their unit: rows, people, active days and sessions.
+
+    Args:
+        people: A row a person.
+    """
+    everybody = int(people.count().to_pandas())
     found = user_day.aggregate(
         user_days=user_day.count(),
         active_days=(user_day.active > 0).sum().fill_null(0),
@@ -151,7 +155,7 @@ def summary(user_day: ibis.Table, lives: ibis.Table) -> dict[str, int | tuple[in
     )
     sizes = {name.replace("_", " "): int(value) for name, value in found.to_pandas().iloc[0].items()}
     rows = sizes.pop("user days")
-    return {"user days": rows, "people": (people, "people")} | sizes
+    return {"user days": rows, "people": (everybody, "people")} | sizes
 
 
 def has_role(events: ibis.Table, roles: dict[str, list[str]], role: str) -> ibis.BooleanValue:
