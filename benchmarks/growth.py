@@ -18,7 +18,7 @@ from benchmarks.large import Large
 
 HERE = Path(__file__).parent
 FIRST_EVENTS, MOST_EVENTS, EVENTS_A_PERSON = 1_000_000, 100_000_000, 100
-FIRST_PEOPLE = 10_000
+FIRST_PEOPLE, DAYS_A_PERSON = 10_000, 4
 PROGRAMS = {"interests and portraits": ("benchmarks.ours", "portraits"), "tiers and moves": ("benchmarks.tiers", "ours")}
 OF = {"events": ("all facts", "the walk"), "people": tuple(PROGRAMS)}
 TIMES = 1000
@@ -59,7 +59,7 @@ def _of_events(events: int, place: Path, costs: dict[str, dict[int, float]]) -> 
 
 
 def _of_people(count: int, place: Path, costs: dict[str, dict[int, float]]) -> None:
-    people.write(place / "people", count)
+    people.write(place / "people", count, DAYS_A_PERSON)
     for name, words in PROGRAMS.items():
         costs[name][count] = measure.ask(*words, place / "people", place / words[1], built=place).seconds
 

@@ -17,6 +17,7 @@ FIRST_DAY = date(2025, 9, 8)
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
 PRIME = 2**31 - 1
 DRAWS = 17  # for each person
+MEMORY = "8GB"  # while they are made
 WHOM = "CAST(floor({people} * power(a / {prime}.0, 3)) AS BIGINT)"
 DRAWN = """
 CREATE TEMP TABLE drawn AS SELECT who, c, d,
@@ -79,15 +80,20 @@ FROM '{folder}/user_day.parquet' GROUP BY user_id ORDER BY user_id
 """
 
 
-def write(folder: Path, people: int) -> int:
-    """Write all tables of facts into a folder; returns the events behind them."""
+def write(folder: Path, people: int, draws: int = DRAWS) -> int:
+    """Write all tables of facts into a folder; returns the events behind them.
+
+    Args:
+        draws: How many days are drawn for each person, on average.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     backend = duckdb.connect()
+    backend.execute(f"SET memory_limit = '{MEMORY}'")
     backend.execute(f"SET temp_directory = '{folder / 'spill'}'")
     backend.execute(f"CREATE MACRO fifth(x) AS x * x % {PRIME} * (x * x % {PRIME}) % {PRIME} * x % {PRIME}")
     backend.execute(f"CREATE MACRO drawn(n, salt) AS fifth((n * 48271 + salt * 69621 + 7) % {PRIME})")
     given = {
-        "people": people, "prime": PRIME, "first": FIRST_DAY, "days": DAYS, "draws": DRAWS, "folder": folder,
+        "people": people, "prime": PRIME, "first": FIRST_DAY, "days": DAYS, "draws": draws, "folder": folder,
         "whom": WHOM.format(people=people, prime=PRIME), "id": ID.format(who="who"), "other": ID.format(who="other"),
     }  # fmt: skip
     backend.execute(DRAWN.format(**given))

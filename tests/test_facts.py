@@ -214,7 +214,8 @@ def test_every_fact_has_the_columns_of_its_contract(built):
 
 def test_a_summary_of_no_days_counts_nothing():
     nothing = made.table("user_day", [])
-    assert facts.summary(nothing, facts.lives(nothing)) == {"user days": 0, "people": (0, "people"), "active days": 0, "sessions": 0}
+    counted = {"user days": 0, "people": (0, "people"), "active days": 0, "sessions": 0}
+    assert facts.summary(nothing, facts.lives(nothing)) == counted
 
 
 def test_the_days_of_the_built_in_community_are_the_planted_truth(sample):

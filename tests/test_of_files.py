@@ -30,15 +30,18 @@ def judged(run):
 
 
 def told(run, *, kept: bool) -> list:
-    """What is odd, the counts and who has which kinds of events, with the frames that are made of these."""
+    """What is odd, the counts, the names and who has which kinds of events, with the frames that are made of these."""
     every = judged(run)
     if not kept:
         counts, who = cleaning.counts(every), cleaning.kinds(cleaning.kept(every))
-        return [rows(judging.odd(every)), rows(counts), rows(who), cleaning.reasons(every), cleaning.coverage([every])]
+        frames = [cleaning.reasons(every), cleaning.coverage([every])]
+        return [rows(judging.odd(every)), rows(counts), rows(cleaning.names(every)), rows(who), *frames]
     odd, counts = run.of_files("odd", every, judging.odd), run.of_files("counts", every, cleaning.counts)
     by = {"of": "events", "by": ["user_id", "kind"], "last_day": run.last_day}
-    who = run.totals("kinds", cleaning.kept(every), cleaning.kinds, **by)
-    return [rows(odd), rows(counts), rows(who), cleaning.reasons(counts), cleaning.coverage([every], counts, who)]
+    who = run.totals("kinds", cleaning.kept(every), cleaning.kinds, how=cleaning.KINDS, **by)
+    names = run.of_files("names", every, cleaning.names)
+    frames = [cleaning.reasons(counts), cleaning.coverage([every], counts, who)]
+    return [rows(odd), rows(counts), rows(names), rows(who), *frames]
 
 
 def assert_alike(run) -> None:

@@ -41,23 +41,12 @@ SUSPICIONS = contracts.declare(
 
 
 def suspicions(
-    judged: dict[str, ibis.Table],
-    lives: ibis.Table | None = None,
-    same_moment: ibis.Table | None = None,
-    suspects: ibis.Table | None = None,
-    counts: ibis.Table | None = None,
-    names: ibis.Table | None = None,
-    kinds: ibis.Table | None = None,
-    *,
-    roles: dict[str, list[str]],
-    limits: dict[str, float],
-    first_day: date | None = None,
-    as_of_day: date | None = None,
-    data_until: date | None = None,
-    experiments: dict | None = None,
-    has_amounts: bool | None = None,
-    exact_dropped: bool = True,
-) -> pd.DataFrame:
+    judged: dict[str, ibis.Table], lives: ibis.Table | None = None, same_moment: ibis.Table | None = None,
+    suspects: ibis.Table | None = None, counts: ibis.Table | None = None, names: ibis.Table | None = None,
+    kinds: ibis.Table | None = None, *,
+    roles: dict[str, list[str]], limits: dict[str, float], first_day: date | None = None, as_of_day: date | None = None,
+    data_until: date | None = None, experiments: dict | None = None, has_amounts: bool | None = None, exact_dropped: bool = True,
+) -> pd.DataFrame:  # fmt: skip
     """What in the kept rows looks wrong (contract `suspicions`), in a fixed order of rules; no rows where nothing does.
 
     Args:
@@ -80,14 +69,13 @@ def suspicions(
     rows = {kind: table.filter(table["_status"] == "kept") for kind, table in judged.items()}
     if "users" in judged and judged["users"].limit(1).to_pandas().empty:
         del rows["users"]
-    found, people = [], None
+    found = []
     if "events" in rows:
         events = rows["events"]
         if lives is None or suspects is None:
             lives, suspects = _lives(events, limits)
-        people = lives.select("user_id")
         names = names_of(events) if names is None else names
-    wrong = [*_unknown_users(rows, people), *_impossible_ages(rows, as_of_day)]
+    wrong = [*_unknown_users(rows, lives), *_impossible_ages(rows, as_of_day)]
     if "events" in rows:
         wrong += [*_before_sign_up(rows, kinds), *_near_duplicates(events, same_moment, exact_dropped)]
         wrong += _without_amount(events, names, roles, has_amounts)
