@@ -115,7 +115,7 @@ def test_a_run_with_a_tenth_of_the_memory_it_needs_spills_where_it_was_told_to_a
         found.append((max(seen), pq.read_table(project.built / "days.parquet").sort_by("event")))
     (unlimited, here), (limited, there) = found
     assert here.num_rows == 500 and here.equals(there)
-    assert unlimited == 0 and limited > 4 * 64 * 10**6  # at the moments that were looked at
+    assert unlimited == 0 and limited > 64 * 10**6  # more than all the memory, at one of the moments that were looked at
     assert not [path for path in spill.rglob("*") if path.is_file()]
 
 

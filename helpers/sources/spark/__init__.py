@@ -26,6 +26,7 @@ REMEDY = 'Run `.venv/bin/pip install -e ".[spark]"`, or let dataset.toml say eng
 PARTS = 32  # tasks of a shuffle on a cluster, and files of a large table
 PARTS_HERE = 4
 PARTS_ASKED = "spark.sql.shuffle.partitions"
+KEPT_FOR_A_PAGE = [("sql.ui", "Executions"), ("ui", "Jobs"), ("ui", "Stages"), ("ui", "Tasks")]  # and ours is off
 
 
 def check(master: str) -> None:
@@ -163,6 +164,7 @@ def _settings(master: str, folder: Path, memory: str | None) -> dict[str, str]:
         "driver.extraJavaOptions": f'"-Djava.io.tmpdir={spill}"',
         "ui.enabled": "false",
         "ui.showConsoleProgress": "false",
+        **{f"{of}.retained{what}": "1" for of, what in KEPT_FOR_A_PAGE},
         "log.level": "ERROR",
     }
     if master.startswith("local"):
