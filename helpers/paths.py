@@ -91,8 +91,7 @@ def is_running(process: int) -> bool:
 def whole(path: Path, *, relied_on: bool = False) -> Iterator[Path]:
     """Write a file or a folder whole or not at all: what is made at the place yielded takes the path's when all went well.
 
-    Its content is on the disk before it has its name, so that not even a power failure leaves a name without content; the files
-    of a folder are whoever makes them to see to.
+    Its content is on the disk before it has its name, so that not even a power failure leaves a name without content.
 
     Args:
         relied_on: Whether it says that other files are there, as an index does: then what its folder holds is on the disk
@@ -104,7 +103,7 @@ def whole(path: Path, *, relied_on: bool = False) -> Iterator[Path]:
     fresh, gone = beside(path), beside(path)
     try:
         yield fresh
-        flush(fresh)
+        flush_all(fresh)
         if relied_on:
             flush(path.parent)
         if path.exists() and (_is_folder(path) or _is_folder(fresh)):
@@ -123,10 +122,17 @@ def whole(path: Path, *, relied_on: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path, mode: int = 0o700) -> Iterator[Path]:
-    """The same for a folder, which is made, of files that are on the disk."""
+    """The same for a folder, which is made."""
     with whole(path, relied_on=True) as fresh:
         fresh.mkdir(mode=mode)
         yield fresh
+
+
+def flush_all(path: Path) -> None:
+    """The same as `flush`, and for all that is in a folder."""
+    for file in path.rglob("*") if _is_folder(path) else ():
+        flush(file)
+    flush(path)
 
 
 def flush(path: Path) -> None:

@@ -17,6 +17,7 @@ from helpers.show import gate
 
 REAL = Path(os.environ.get("GROWTH_RINGS_DATA") or paths.PROJECT.parent / "shared" / "data")
 FORBID_SKIPS = "GROWTH_RINGS_FORBID_SKIPS"
+LONGEST = "test_spark_walk"  # minutes, in which the other worker would have nothing left to do
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -27,7 +28,8 @@ gc.set_threshold(*RARELY)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is made once a module run on one worker, so that it is made once."""
+    """Tests that share what is made once a module run on one worker, so that it is made once; the longest of all begins first."""
+    items.sort(key=lambda item: item.path.stem != LONGEST)
     for item in items:
         made = item._fixtureinfo.name2fixturedefs if hasattr(item, "_fixtureinfo") else {}
         shared = [name for name in getattr(item, "fixturenames", []) if name in made and made[name][-1].scope == "module"]

@@ -73,7 +73,7 @@ def harmed(work: Callable, harms: dict[str, str]) -> Iterator[Callable[..., Said
 def strace(harms: dict[str, str], when: str = "1+", place: Path | None = None) -> tuple[str, ...]:
     """What to put before a command so that in each of its processes those calls of a kind are harmed; of one place alone."""
     if not shutil.which("strace"):
-        _lack("no strace: install it")
+        lack("no strace: install it")
     signals = any(harm.startswith("signal") for harm in harms.values())
     fast = () if signals else ("--seccomp-bpf",)  # stops at these calls alone, and can send no signal there
     chosen = [f"--inject={kind}:{harm}:when={when}" for kind, harm in harms.items()] + ([f"-P{place}"] if place else [])
@@ -115,17 +115,18 @@ def own_mounts() -> Iterator[None]:
     library, here = ctypes.CDLL(None, use_errno=True), Path.cwd()
     with Path("/proc/thread-self/ns/mnt").open() as before:
         if library.unshare(NEW_MOUNTS):
-            _lack(f"no mounts of a test's own ({os.strerror(ctypes.get_errno())}): run as root")
+            lack(f"no mounts of a test's own ({os.strerror(ctypes.get_errno())}): run as root")
         try:
             if subprocess.run(["mount", "--make-rprivate", "/"], check=False).returncode:
-                _lack("nothing can be mounted here: run on a machine where root may")
+                lack("nothing can be mounted here: run on a machine where root may")
             yield
         finally:
             assert library.setns(before.fileno(), NEW_MOUNTS) == 0
             os.chdir(here)
 
 
-def _lack(said: str) -> NoReturn:
+def lack(said: str) -> NoReturn:
+    """This machine cannot do what the test asks for."""
     pytest.fail(said) if os.environ.get("GROWTH_RINGS_FORBID_SKIPS") else pytest.skip(said)
 
 

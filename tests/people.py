@@ -107,8 +107,8 @@ def record(run: helpers.runs.store.Run, step: str, artefacts: list[str], **parts
     folder = run.folder / "steps"
     folder.mkdir(exist_ok=True)
     keyed = {"pseudonyms": privacy.key_id(privacy.key(run.dataset)), **parts}
-    keys.write_record(folder, step, keys.Record(keyed, keys.made(artefacts, run.folder), 0.1, {}))
-    notebook(keys.executed(folder, step), "nothing of note")
+    notebook(executed := keys.executed(folder, step), "nothing of note")
+    keys.write_record(folder, step, keys.Record(keyed, keys.made(artefacts, run.folder), keys.as_it_is(executed), 0.1, {}))
     return keys.record_path(folder, step)
 
 

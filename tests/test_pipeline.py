@@ -80,6 +80,14 @@ def test_an_artefact_changed_from_outside_is_made_again(reported):
     assert reported.ran() == ["01_first"]
 
 
+@pytest.mark.parametrize("left", [b"", b'{"cells": []}'])
+def test_an_executed_notebook_cut_short_or_changed_from_outside_is_made_again(reported, left):
+    before = reported.pages()
+    (reported.built / "steps" / "02_second.ipynb").write_bytes(left)
+    assert reported.ran() == ["02_second"]
+    assert reported.pages() == before
+
+
 def test_plan_says_what_a_run_would_do_and_does_nothing(reported):
     reported.change("02_second", "n=days.count()", "n=3 * days.count()")
     made = planning.plan(planning.check(reported.request()))

@@ -91,10 +91,13 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a step that ran: its key in parts, what it made (hash, size, time), how long its cells took."""
+    """What is known of a step that ran: its key in parts, what it made and its executed notebook (hash, size, time each), and how
+    long its cells took.
+    """
 
     parts: dict[str, Any]
     artefacts: dict[str, list]
+    notebook: list
     seconds: float
     cells: dict[str, float]
 
@@ -217,16 +220,27 @@ def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def _tampered(step: Step, run: Run, folder: Path, record: Record) -> str:
-    for name, (digest, size, stamp) in record.artefacts.items():
+    for name, known in record.artefacts.items():
         path = folder / f"{name}.parquet"
         if not path.exists():
             return f"its {name} is missing"
-        if look(path) != [size, stamp] and file_hash(path) != digest:
+        if _is_other(path, *known):
             return f"its {name} was changed since"
+    if _is_other(executed(folder / "steps", step.name), *record.notebook):
+        return "its executed notebook was changed since"
     if "record" in step.names.facts and not (folder / store.RECORDS).is_dir():
         return f"its {store.RECORDS} are missing"
     missing = [name for name in expected(step, run) if name not in record.artefacts]
     return f"its {missing[0]} is missing" if missing else ""
+
+
+def _is_other(path: Path, known: str, size: int, stamp: int) -> bool:
+    return look(path) != [size, stamp] and file_hash(path) != known
+
+
+def as_it_is(path: Path) -> list:
+    """Hash, size and time of a file or folder of files, as a record keeps them."""
+    return [file_hash(path), *look(path)]
 
 
 def expected(step: Step, run: Run) -> list[str]:
@@ -238,12 +252,8 @@ def expected(step: Step, run: Run) -> list[str]:
 
 
 def made(names: list[str], folder: Path) -> dict[str, list]:
-    """Hash, size and time of artefacts, as a record keeps them."""
-    found = {}
-    for name in names:
-        path = folder / f"{name}.parquet"
-        found[name] = [file_hash(path), *look(path)]
-    return found
+    """Artefacts as they are, as a record keeps them."""
+    return {name: as_it_is(folder / f"{name}.parquet") for name in names}
 
 
 def executed(folder: Path, name: str) -> Path:

@@ -79,21 +79,26 @@ def publish(dataset: str, title: str, pages: dict[str, str], record: dict[str, A
         raise EnvironmentFault(f"{runs}: is a link to {runs.readlink()}. Remove it: runs are written and cleared away there.")
     runs.mkdir(parents=True, exist_ok=True)
     name = _free_name(runs, record)
-    with paths.whole_folder(runs / name, mode=0o777) as aside:
-        for page, html in pages.items():
-            _write(aside / page, html)
-        hashes = {page: file_hash(aside / page) for page in sorted(pages)}
-        full = {"run": name, **record, "numbers": numbers, "pages": hashes}
-        _write(aside / "run.json", without_passwords(json.dumps(full, ensure_ascii=False, indent=1, default=str)) + "\n")
-    made, published = Published(runs / name, full), paths.reports(dataset) / "published.csv"
+    published = paths.reports(dataset) / "published.csv"
     try:
-        append(published, full)
+        made = _written(runs / name, pages, {"run": name, **record, "numbers": numbers})
+        append(published, made.record)
     except BaseException:
         if name not in text(published):  # nobody will ever see it
-            paths.remove(made.folder)
+            paths.remove(runs / name)
         raise
     show(dataset, title, made)
     return made
+
+
+def _written(folder: Path, pages: dict[str, str], record: dict[str, Any]) -> Published:
+    with paths.whole_folder(folder, mode=0o777) as aside:
+        for page, html in pages.items():
+            (aside / page).write_text(html, encoding="utf-8")
+        record["pages"] = {page: file_hash(aside / page) for page in sorted(pages)}
+        said = without_passwords(json.dumps(record, ensure_ascii=False, indent=1, default=str)) + "\n"
+        (aside / "run.json").write_text(said, encoding="utf-8")
+    return Published(folder, record)
 
 
 def _free_name(runs: Path, record: dict[str, Any]) -> str:
@@ -195,11 +200,6 @@ def _prune(top: Path) -> None:
 def text(path: Path) -> str:
     """What a file says; nothing where there is none, or a link in its place."""
     return path.read_text(encoding="utf-8") if path.exists() and not path.is_symlink() else ""
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    paths.flush(path)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -58,6 +58,7 @@ def run(step: Step, place: Place, warm: kernels.Warm, done: dict[str, keys.Recor
         if missing:
             raise RunFailed(f"{step.name}: it ran to its end but has not written {', '.join(missing)}.")
         cells = _seconds(output)
+        paths.flush(output)
     except OSError:
         output.unlink(missing_ok=True)  # it may be a piece of one
         raise
@@ -69,7 +70,8 @@ def run(step: Step, place: Place, warm: kernels.Warm, done: dict[str, keys.Recor
         place.inputs.check_unchanged(step)
     output.replace(keys.executed(folder, step.name))
     made = keys.made([name for name in step.names.writes if (held.folder / f"{name}.parquet").exists()], held.folder)
-    record = keys.Record(parts=current, artefacts=made, seconds=round(sum(cells.values()), 3), cells=cells)
+    notebook = keys.as_it_is(keys.executed(folder, step.name))
+    record = keys.Record(parts=current, artefacts=made, notebook=notebook, seconds=round(sum(cells.values()), 3), cells=cells)
     keys.write_record(folder, step.name, record)
     return keys.read_record(folder, step.name)
 

@@ -60,6 +60,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from helpers import paths
 from helpers.errors import InputError
 
 STAMP = ".made.json"
@@ -143,6 +144,7 @@ def _build(folder: Path, wanted: dict) -> dict:
         files = sorted(path for path in new.rglob("*.*") if path.is_file())
         sizes = {path.relative_to(new).as_posix(): path.stat().st_size for path in files}
         (new / STAMP).write_text(json.dumps({"made": wanted, "sizes": sizes}, indent=2) + "\n", encoding="utf-8")
+        paths.flush_all(new)
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
