@@ -194,11 +194,15 @@ def test_a_full_disk_is_told_as_a_fault_of_the_machine_and_keeps_the_last_report
     before = reported.pages()
     reported.change("03_third", "## About kinds", "## Of kinds")
 
-    def full(path, text):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    flush_all = paths.flush_all
+
+    def full(path):
+        if path.parent.name == publish.RUNS:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        flush_all(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(publish, "_write", full)
+        patch.setattr(paths, "flush_all", full)
         with pytest.raises(EnvironmentFault, match=r"No space left on device\)\. Free some space") as failed:
             reported.report()
     assert failed.value.exit_code == 4
