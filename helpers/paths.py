@@ -57,10 +57,21 @@ def token() -> str:
 
 def sweep(folder: Path) -> None:
     """Remove below a folder what processes that are gone have left unfinished."""
-    for left in [*folder.rglob(f".*{UNFINISHED}")]:
+    for left in [path for path in below(folder) if is_unfinished(path.name)]:
         with suppress(OSError):
             if is_nobodys(left):
                 remove(left)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether this is the name of a file or folder that is being made, or was when its process died."""
+    return name.startswith(".") and name.endswith(UNFINISHED)
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Files and folders below a folder; a folder that somebody removes meanwhile is passed over."""
+    for place, folders, files in os.walk(folder):
+        yield from (Path(place, name) for name in (*folders, *files))
 
 
 def sweep_unnamed(folder: Path, named: set[str], before: Iterable[str] = ()) -> None:

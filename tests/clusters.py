@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from helpers import paths
+
 HERE = "127.0.0.1"
 ROOMS = "org.apache.spark.deploy"
 GIVEN_UP = 900  # seconds
@@ -33,7 +35,8 @@ class Cluster:
 
     def shuffled(self, worker: int) -> set[Path]:
         """What a worker has worked out so far for the steps of a query that come later, and holds alone."""
-        return set((self.folder / f"worker-{worker}" / "local").rglob("shuffle_*.data"))
+        place = self.folder / f"worker-{worker}" / "local"
+        return {path for path in paths.below(place) if path.match("shuffle_*.data")}
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def watched(folder: Path) -> Iterator[list[int]]:
     def look() -> None:
         while not over.wait(0.05):
             sizes = [0]
-            for file in folder.rglob("*"):
+            for file in paths.below(folder):
                 with suppress(OSError):  # it is gone by now
                     sizes.append(file.lstat().st_size if file.is_file() else 0)
             seen.append(sum(sizes))

@@ -193,6 +193,8 @@ def test_a_run_that_is_killed_between_is_finished_by_the_next(shop, week, monkey
 
 def test_leftovers_of_killed_runs_go_with_the_person(shop, week):
     (week / f".users.parquet.abc{paths.UNFINISHED}").write_bytes(b"half a table")
+    (week / f".days.abc{paths.UNFINISHED}").mkdir()
+    (week / f".days.abc{paths.UNFINISHED}" / "part-0.parquet").write_bytes(b"half a table")
     for process in ("999999999", str(os.getpid())):
         (people.built() / "spill" / process).mkdir(parents=True, exist_ok=True)
     forget(shop)

@@ -44,3 +44,14 @@ def test_files_without_a_name_in_the_index_go_when_their_maker_is_gone(tmp_path)
     os.utime(tmp_path / own, (0, 0))  # its number is another process's by now
     paths.sweep_unnamed(tmp_path, set())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_removed_while_the_one_above_it_is_looked_through_is_passed_over(tmp_path):
+    for name in ("block", "shuffle"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "file").touch()
+    seen = []
+    for path in paths.below(tmp_path):
+        seen.append(path.relative_to(tmp_path).as_posix())
+        paths.remove(tmp_path / "shuffle")
+    assert sorted(seen) == ["block", "block/inner", "block/inner/file", "shuffle"]

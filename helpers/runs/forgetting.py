@@ -131,8 +131,9 @@ def _remove(at: Opened, person: Person, wanted: scrubbing.Wanted, traces: Traces
         path.unlink(missing_ok=True)
     for path in traces.tables:
         scrubbing.rewrite(path, wanted)
-    for path in (*traces.staged, *traces.stale, *at.built.rglob(f".*{paths.UNFINISHED}")):
-        path.unlink(missing_ok=True)
+    unfinished = [path for path in paths.below(at.built) if paths.is_unfinished(path.name)]
+    for path in (*traces.staged, *traces.stale, *unfinished):
+        paths.remove(path)
     for folder in engine.spilled(at.dataset, at.built).glob("*"):
         if not _is_alive(folder.name):
             shutil.rmtree(folder, ignore_errors=True)

@@ -142,11 +142,12 @@ def _in_built(at: Opened, wanted: scrubbing.Wanted, traces: Traces) -> None:
 
     kept = {at.built / name for name in (identities.LOG, privacy.FORGOTTEN, ".lock", "root.json")}
     made = [path for path in sorted(at.built.rglob("*")) if path.is_file() and not path.is_symlink() and path not in kept]
-    made = [path for path in made if path.relative_to(at.built).parts[0] not in (STAGED, SPILL)]
+    inside = {path: path.relative_to(at.built).parts for path in made}
+    made = [path for path in made if inside[path][0] not in (STAGED, SPILL) and not any(map(paths.is_unfinished, inside[path]))]
     for path in made:
         if path.suffix == ".parquet" and (rows := scrubbing.rows_in(path, wanted)):
             traces.tables[path] = rows
     telling = at.dataset.privacy.pseudonymise or not traces.tables
     spelt = [name for name in wanted.names if len(name) >= scrubbing.SHORT or not telling]
-    texts = [path for path in made if path.suffix not in (".parquet", paths.UNFINISHED)]
+    texts = [path for path in made if path.suffix != ".parquet"]
     traces.texts = [path for path in texts if scrubbing.holds_text(path, wanted, spelt)]
